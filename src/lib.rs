@@ -1,1 +1,5 @@
-
+//! Nodefall.
+pub mod act;
+pub mod decide;
+pub mod metrics;
+pub mod settings;
