@@ -278,17 +278,11 @@ impl Metrics {
         self.holds.with_label_values(&[reason.as_str()]).inc();
     }
 
-    /// Says how many nodes are held now, for each reason; one that is not named holds none.
-    pub fn set_held(&self, held: impl IntoIterator<Item = (Hold, usize)>) {
-        let mut counts = vec![0; Hold::ALL.len()];
-        for (hold, count) in held {
-            counts[hold as usize] += count;
-        }
-        for (hold, count) in Hold::ALL.iter().zip(counts) {
-            self.held_nodes
-                .with_label_values(&[hold.as_str()])
-                .set(whole(count));
-        }
+    /// Notes that so many nodes more (or less) are held now for that reason.
+    pub fn held(&self, reason: Hold, more: i64) {
+        self.held_nodes
+            .with_label_values(&[reason.as_str()])
+            .add(more);
     }
 
     /// Counts a selected pod that is left alone.

@@ -43,7 +43,9 @@ async fn missing(api: &Api, rights: &[Right<'_>]) -> Result<Vec<String>, String>
     let mut missing = Vec::new();
     for right in rights {
         if !api.is_allowed(right).await.map_err(|e| e.to_string())? {
-            let place = right.namespace.map_or_else(String::new, |n| format!(" in {n}"));
+            let place = right
+                .namespace
+                .map_or_else(String::new, |n| format!(" in {n}"));
             missing.push(format!("{} {}{place}", right.verb, right.resource));
         }
     }
@@ -52,7 +54,12 @@ async fn missing(api: &Api, rights: &[Right<'_>]) -> Result<Vec<String>, String>
 
 /// The rights without which nothing can be judged.
 fn needed(settings: &Settings) -> Vec<Right<'_>> {
-    let cluster = |verb| Right { verb, group: "", resource: "nodes", namespace: None };
+    let cluster = |verb| Right {
+        verb,
+        group: "",
+        resource: "nodes",
+        namespace: None,
+    };
     let mut rights = vec![cluster("get"), cluster("list")];
     rights.push(Right {
         verb: "get",
@@ -61,7 +68,12 @@ fn needed(settings: &Settings) -> Vec<Right<'_>> {
         namespace: Some("kube-node-lease"),
     });
     for namespace in settings.namespaces() {
-        let pods = |verb| Right { verb, group: "", resource: "pods", namespace: Some(namespace) };
+        let pods = |verb| Right {
+            verb,
+            group: "",
+            resource: "pods",
+            namespace: Some(namespace),
+        };
         rights.extend([pods("get"), pods("list")]);
     }
     rights

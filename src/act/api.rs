@@ -50,7 +50,8 @@ impl Api {
     /// # Errors
     /// See [`ApiError`]; an absent object is none.
     pub async fn node(&self, name: &NodeName) -> Result<Answer<Node>, ApiError> {
-        self.get(Call::GetNodes, "/api/v1/nodes", name.as_str()).await
+        self.get(Call::GetNode, "/api/v1/nodes", name.as_str())
+            .await
     }
 
     /// Reads the node's Lease.
@@ -59,7 +60,7 @@ impl Api {
     /// See [`ApiError`]; an absent object is none.
     pub async fn lease(&self, name: &NodeName) -> Result<Answer<Lease>, ApiError> {
         let path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-        self.get(Call::GetLeases, path, name.as_str()).await
+        self.get(Call::GetLease, path, name.as_str()).await
     }
 
     /// Reads a pod.
@@ -67,7 +68,7 @@ impl Api {
     /// # Errors
     /// See [`ApiError`]; an absent object is none.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Answer<Pod>, ApiError> {
-        self.get(Call::GetPods, &pods_path(namespace), name).await
+        self.get(Call::GetPod, &pods_path(namespace), name).await
     }
 
     /// Reads a StatefulSet.
@@ -80,7 +81,7 @@ impl Api {
         name: &str,
     ) -> Result<Answer<StatefulSet>, ApiError> {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/statefulsets");
-        self.get(Call::GetStatefulSets, &path, name).await
+        self.get(Call::GetStatefulSet, &path, name).await
     }
 
     async fn get<T: DeserializeOwned>(
@@ -90,10 +91,18 @@ impl Api {
         name: &str,
     ) -> Result<Answer<T>, ApiError> {
         // No resourceVersion: the answer comes from etcd, not from the API server's cache.
-        let request = Request::new(path).get(name, &GetParams::default()).map_err(build)?;
+        let request = Request::new(path)
+            .get(name, &GetParams::default())
+            .map_err(build)?;
         match self.transport.send::<T>(call, request, READ_TIMEOUT).await {
-            Ok(Received { body, date }) => Ok(Answer { object: Some(body), date }),
-            Err(error) if error.code() == Some(404) => Ok(Answer { object: None, date: None }),
+            Ok(Received { body, date }) => Ok(Answer {
+                object: Some(body),
+                date,
+            }),
+            Err(error) if error.code() == Some(404) => Ok(Answer {
+                object: None,
+                date: None,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -106,10 +115,20 @@ impl Api {
         let mut params = ListParams::default().fields(fields).limit(PAGE);
         let mut pods = Vec::new();
         loop {
-            let request = Request::new(pods_path(namespace)).list(&params).map_err(build)?;
-            let page: Page = self.transport.send(Call::ListPods, request, READ_TIMEOUT).await?.body;
+            let request = Request::new(pods_path(namespace))
+                .list(&params)
+                .map_err(build)?;
+            let page: Page = self
+                .transport
+                .send(Call::ListPods, request, READ_TIMEOUT)
+                .await?
+                .body;
             pods.extend(page.items);
-            match page.metadata.and_then(|m| m.continue_).filter(|token| !token.is_empty()) {
+            match page
+                .metadata
+                .and_then(|m| m.continue_)
+                .filter(|token| !token.is_empty())
+            {
                 Some(token) => params = params.continue_token(&token),
                 None => return Ok(pods),
             }
@@ -125,8 +144,14 @@ impl Api {
         let mut request = Http::get("/api/v1/nodes?includeObject=None")
             .body(Vec::new())
             .map_err(|e| ApiError::Decode(e.to_string()))?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(TABLE));
-        let table: Table = self.transport.send(Call::ListNodes, request, READ_TIMEOUT).await?.body;
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static(TABLE));
+        let table: Table = self
+            .transport
+            .send(Call::ListNodes, request, READ_TIMEOUT)
+            .await?
+            .body;
         table.fleet().map_err(ApiError::Decode)
     }
 
@@ -136,12 +161,17 @@ impl Api {
     /// See [`ApiError`]; 409 for another UID, 404 for none.
     pub async fn delete_pod(&self, pod: &Pod) -> Result<(), ApiError> {
         let uid = Some(pod.metadata.uid.clone());
-        let preconditions = Preconditions { uid, resource_version: None };
-        let params = DeleteParams::default().grace_period(0).preconditions(preconditions);
+        let preconditions = Preconditions {
+            uid,
+            resource_version: None,
+        };
+        let params = DeleteParams::default()
+            .grace_period(0)
+            .preconditions(preconditions);
         let request = Request::new(pods_path(&pod.metadata.namespace))
             .delete(&pod.metadata.name, &params)
             .map_err(build)?;
-        self.write(Call::DeletePods, request).await
+        self.write(Call::DeletePod, request).await
     }
 
     /// Clears a pod's finalizers, if it still has that UID.
@@ -151,9 +181,13 @@ impl Api {
     pub async fn clear_finalizers(&self, pod: &Pod) -> Result<(), ApiError> {
         let patch = json!({"metadata": {"uid": pod.metadata.uid, "finalizers": null}});
         let request = Request::new(pods_path(&pod.metadata.namespace))
-            .patch(&pod.metadata.name, &PatchParams::default(), &Patch::Merge(patch))
+            .patch(
+                &pod.metadata.name,
+                &PatchParams::default(),
+                &Patch::Merge(patch),
+            )
             .map_err(build)?;
-        self.write(Call::PatchPods, request).await
+        self.write(Call::PatchPod, request).await
     }
 
     /// Writes an Event (`events.k8s.io/v1`).
@@ -162,7 +196,7 @@ impl Api {
     /// See [`ApiError`].
     pub async fn create_event(&self, namespace: &str, event: &Value) -> Result<(), ApiError> {
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
-        self.write(Call::CreateEvents, create(&path, event)?).await
+        self.write(Call::CreateEvent, create(&path, event)?).await
     }
 
     /// Asks whether this process may use a right.
@@ -179,19 +213,27 @@ impl Api {
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let request = create(path, &review)?;
-        let review: Review =
-            self.transport.send(Call::CreateAccessReviews, request, WRITE_TIMEOUT).await?.body;
+        let review: Review = self
+            .transport
+            .send(Call::ReviewAccess, request, WRITE_TIMEOUT)
+            .await?
+            .body;
         Ok(review.status.allowed)
     }
 
     async fn write(&self, call: Call, request: Http<Vec<u8>>) -> Result<(), ApiError> {
-        self.transport.send::<IgnoredAny>(call, request, WRITE_TIMEOUT).await.map(|_| ())
+        self.transport
+            .send::<IgnoredAny>(call, request, WRITE_TIMEOUT)
+            .await
+            .map(|_| ())
     }
 }
 
 fn create(path: &str, object: &Value) -> Result<Http<Vec<u8>>, ApiError> {
     let body = serde_json::to_vec(object).map_err(|e| ApiError::Decode(e.to_string()))?;
-    Request::new(path).create(&PostParams::default(), body).map_err(build)
+    Request::new(path)
+        .create(&PostParams::default(), body)
+        .map_err(build)
 }
 
 fn pods_path(namespace: &str) -> String {

@@ -15,12 +15,18 @@ pub struct Clock {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self { origin: Instant::now(), base: None }
+        Self {
+            origin: Instant::now(),
+            base: None,
+        }
     }
 
     /// A clock whose wall time is `base` plus the time that tokio's clock has run since.
     pub fn simulated(base: Timestamp) -> Self {
-        Self { origin: Instant::now(), base: Some(base) }
+        Self {
+            origin: Instant::now(),
+            base: Some(base),
+        }
     }
 
     /// Time since the clock was made; monotonic.
@@ -38,6 +44,9 @@ impl Clock {
 
     /// Both, for a judgement.
     pub fn now(&self) -> crate::decide::Now {
-        crate::decide::Now { wall: self.wall(), running: self.running() }
+        crate::decide::Now {
+            wall: self.wall(),
+            running: self.running(),
+        }
     }
 }

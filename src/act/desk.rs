@@ -77,7 +77,9 @@ impl Desk {
             first: Notify::new(),
             again: Notify::new(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// What everything needs.
@@ -89,7 +91,10 @@ impl Desk {
     pub fn suspect(&self, node: NodeName, key: String) -> Suspected {
         let now = self.now();
         let mut state = self.state();
-        let known = state.nodes.get(&node).is_some_and(|e| e.alerts.contains_key(&key));
+        let known = state
+            .nodes
+            .get(&node)
+            .is_some_and(|e| e.alerts.contains_key(&key));
         if !known && state.suspicions >= MAX_SUSPICIONS && !state.make_room(self.context(), &node) {
             return Suspected::NoRoom;
         }
@@ -105,14 +110,20 @@ impl Desk {
             self.shared.first.notify_one();
         }
         self.publish(&state);
-        if joined { Suspected::Joined } else { Suspected::New }
+        if joined {
+            Suspected::Joined
+        } else {
+            Suspected::New
+        }
     }
 
     /// Lifts the suspicion that the alert of that key raised; true when there was one. Work that
     /// has begun goes on.
     pub fn resolve(&self, node: &NodeName, key: &str) -> bool {
         let mut state = self.state();
-        let Some(entry) = state.nodes.get_mut(node) else { return false };
+        let Some(entry) = state.nodes.get_mut(node) else {
+            return false;
+        };
         let lifted = entry.alerts.remove(key).is_some();
         state.suspicions -= usize::from(lifted);
         state.tidy(self.context(), node);
@@ -129,7 +140,11 @@ impl Desk {
             return Err("shutting down".to_owned());
         }
         let unready = self.shared.unready.borrow();
-        if unready.is_empty() { Ok(()) } else { Err(unready.clone()) }
+        if unready.is_empty() {
+            Ok(())
+        } else {
+            Err(unready.clone())
+        }
     }
 
     pub(super) fn set_unready(&self, why: &str) {
@@ -140,7 +155,11 @@ impl Desk {
     pub fn status(&self, node: Option<&NodeName>) -> Status {
         let state = self.state();
         let wanted = |name: &NodeName| node.is_none_or(|node| node == name);
-        let nodes = state.nodes.iter().filter(|(name, _)| wanted(name)).take(LISTED);
+        let nodes = state
+            .nodes
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .take(LISTED);
         let nodes = nodes.map(|(name, entry)| NodeStatus {
             node: name.clone(),
             alerts: entry.alerts.len(),
@@ -198,7 +217,9 @@ impl Desk {
     pub(super) fn finish(&self, node: &NodeName, findings: Option<Findings>) {
         let now = self.now();
         let mut state = self.state();
-        let Some(entry) = state.nodes.get_mut(node) else { return };
+        let Some(entry) = state.nodes.get_mut(node) else {
+            return;
+        };
         entry.busy = false;
         let hold = match findings {
             Some(findings) => {
@@ -208,7 +229,10 @@ impl Desk {
                 entry.calm = findings.calm.then(|| entry.calm.unwrap_or(now));
                 findings.hold
             }
-            None => Some((Hold::NotUnderstood, "an internal error broke the look off".to_owned())),
+            None => Some((
+                Hold::NotUnderstood,
+                "an internal error broke the look off".to_owned(),
+            )),
         };
         let heard = entry.alerts.len();
         entry.expire(now);
@@ -224,7 +248,10 @@ impl Desk {
     pub(super) fn hand_on(&self, found: &BTreeSet<NodeName>, guard: Result<(), String>) {
         let now = self.now();
         let mut state = self.state();
-        let gone = state.nodes.iter().filter(|(name, e)| e.swept && !found.contains(*name));
+        let gone = state
+            .nodes
+            .iter()
+            .filter(|(name, e)| e.swept && !found.contains(*name));
         let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         for node in gone {
             if let Some(entry) = state.nodes.get_mut(&node) {
@@ -253,7 +280,10 @@ impl Desk {
     /// True while nodes of the last sweep wait to be looked at.
     pub(super) fn is_sweeping(&self) -> bool {
         let state = self.state();
-        state.firsts.iter().any(|name| state.nodes.get(name).is_some_and(|e| e.swept))
+        state
+            .firsts
+            .iter()
+            .any(|name| state.nodes.get(name).is_some_and(|e| e.swept))
     }
 
     /// When the guard is to be asked again for those whom it holds.
@@ -265,9 +295,18 @@ impl Desk {
     pub(super) fn storm_asked(&self, is_calm: bool) {
         let now = self.now();
         let mut state = self.state();
-        let Some((_, asked)) = state.storm else { return };
-        let held = |e: &Entry| e.held.as_ref().is_some_and(|h| h.reason == Hold::StormGuard);
-        let held = state.nodes.iter().filter(|(_, e)| held(e) && e.has_own_schedule());
+        let Some((_, asked)) = state.storm else {
+            return;
+        };
+        let held = |e: &Entry| {
+            e.held
+                .as_ref()
+                .is_some_and(|h| h.reason == Hold::StormGuard)
+        };
+        let held = state
+            .nodes
+            .iter()
+            .filter(|(_, e)| held(e) && e.has_own_schedule());
         let held: Vec<_> = held.map(|(name, _)| name.clone()).collect();
         if !is_calm && !held.is_empty() {
             state.storm = Some((now + Entry::wait(asked), asked + 1));
@@ -286,7 +325,9 @@ impl Desk {
         let mut state = self.state();
         let names: Vec<_> = state.nodes.keys().cloned().collect();
         for node in names {
-            let Some(entry) = state.nodes.get_mut(&node) else { continue };
+            let Some(entry) = state.nodes.get_mut(&node) else {
+                continue;
+            };
             let heard = entry.alerts.len();
             entry.expire(now);
             let expired = heard - entry.alerts.len();
@@ -305,6 +346,9 @@ impl Desk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -101,15 +101,21 @@ impl Entry {
 
     /// True while work on one of its pods has begun and is not finished.
     pub fn has_begun(&self) -> bool {
-        self.pods.values().any(|record| record.given_up == 0 && record.progress.has_begun())
+        self.pods
+            .values()
+            .any(|record| record.given_up == 0 && record.progress.has_begun())
     }
 
     /// Forgets alerts that were not repeated, and all of them once the node was calm long enough.
     pub fn expire(&mut self, now: Duration) {
-        if self.calm.is_some_and(|since| now.saturating_sub(since) >= CALM) {
+        if self
+            .calm
+            .is_some_and(|since| now.saturating_sub(since) >= CALM)
+        {
             self.alerts.clear();
         }
-        self.alerts.retain(|_, heard| now.saturating_sub(*heard) < UNREPEATED);
+        self.alerts
+            .retain(|_, heard| now.saturating_sub(*heard) < UNREPEATED);
     }
 
     /// True while there is a reason to remember it.
@@ -129,7 +135,12 @@ impl Entry {
         self.looks += 1;
         match reason {
             // Earlier than the first pod's next try there is nothing to see.
-            Hold::Backoff => self.pods.values().map(PodRecord::not_before).min().unwrap_or(wait),
+            Hold::Backoff => self
+                .pods
+                .values()
+                .map(PodRecord::not_before)
+                .min()
+                .unwrap_or(wait),
             _ => wait,
         }
     }

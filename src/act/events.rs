@@ -48,7 +48,10 @@ impl Reason {
     }
 
     fn is_normal(self) -> bool {
-        matches!(self, Self::ForceDeleted | Self::FinalizersCleared | Self::Recovered)
+        matches!(
+            self,
+            Self::ForceDeleted | Self::FinalizersCleared | Self::Recovered
+        )
     }
 }
 
@@ -69,7 +72,11 @@ impl Events {
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, mut receiver) = mpsc::channel::<(String, Value)>(WAITING);
         let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "nodefall".to_owned());
-        let events = Self { queue: (!dry_run).then_some(sender), clock, instance };
+        let events = Self {
+            queue: (!dry_run).then_some(sender),
+            clock,
+            instance,
+        };
         let writer = async move {
             while let Some((namespace, event)) = receiver.recv().await {
                 pacer.take(1).await;
@@ -128,7 +135,11 @@ impl Events {
             "note": note.get(..note.floor_char_boundary(MAX_NOTE)).unwrap_or_default(),
         });
         if queue.try_send((namespace.to_owned(), event)).is_err() {
-            tracing::debug!(reason = word, note, "an Event was dropped: too many are waiting");
+            tracing::debug!(
+                reason = word,
+                note,
+                "an Event was dropped: too many are waiting"
+            );
         }
     }
 }

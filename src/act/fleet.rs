@@ -29,7 +29,12 @@ pub struct FleetReader {
 impl FleetReader {
     /// Over `api`.
     pub fn new(api: Api, clock: Clock, metrics: Metrics) -> Self {
-        Self { api, clock, metrics, last: Mutex::new(None) }
+        Self {
+            api,
+            clock,
+            metrics,
+            last: Mutex::new(None),
+        }
     }
 
     /// A reading that was sent no longer than `age` ago.

@@ -14,15 +14,26 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const QUICK: Duration = Duration::from_secs(30);
 
 /// The waits between two polls, at first, while quick, and afterwards.
-const POLL: (Duration, Duration, Duration) =
-    (Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(5));
+const POLL: (Duration, Duration, Duration) = (
+    Duration::from_millis(50),
+    Duration::from_millis(500),
+    Duration::from_secs(5),
+);
 
 /// What a read of the replacement's name shows.
 enum Sign {
     /// It is Ready: where, and the API server's clock.
-    Ready { uid: String, node: String, date: Option<Timestamp> },
+    Ready {
+        uid: String,
+        node: String,
+        date: Option<Timestamp>,
+    },
     /// Not yet, and why.
-    Pending { uid: Option<String>, node: Option<String>, why: String },
+    Pending {
+        uid: Option<String>,
+        node: Option<String>,
+        why: String,
+    },
     /// It will not come.
     Never(String),
 }
@@ -84,10 +95,16 @@ impl Follow {
             return pending(None, None, "the old pod is still there".to_owned());
         }
         if pod.is_ready() && !pod.is_terminating() {
-            return Sign::Ready { uid, node, date: answer.date };
+            return Sign::Ready {
+                uid,
+                node,
+                date: answer.date,
+            };
         }
         if node.is_empty() {
-            let condition = pod.condition("PodScheduled").filter(|c| c.status == "False");
+            let condition = pod
+                .condition("PodScheduled")
+                .filter(|c| c.status == "False");
             let words = condition.map_or("the scheduler has not said why", |c| &c.message);
             return pending(Some(uid), None, format!("not scheduled: {words}"));
         }
@@ -107,7 +124,12 @@ impl Follow {
         let (Some(owner), Some(ordinal)) = (owner, ordinal(&meta.name)) else {
             return pending(None, None, "no pod of that name exists".to_owned());
         };
-        let set = match self.context.api.stateful_set(&meta.namespace, &owner.name).await {
+        let set = match self
+            .context
+            .api
+            .stateful_set(&meta.namespace, &owner.name)
+            .await
+        {
             Ok(answer) => answer.object.filter(|s| s.metadata.uid == owner.uid),
             Err(error) => return pending(None, None, error.to_string()),
         };
@@ -133,7 +155,12 @@ impl Follow {
         for lower in start..ordinal {
             let name = format!("{}-{lower}", set.metadata.name);
             self.context.pacer.take(1).await;
-            let answer = self.context.api.pod(&self.pod.metadata.namespace, &name).await.ok()?;
+            let answer = self
+                .context
+                .api
+                .pod(&self.pod.metadata.namespace, &name)
+                .await
+                .ok()?;
             if !answer.object.is_some_and(|p| p.is_ready()) {
                 return Some(name);
             }
@@ -142,7 +169,10 @@ impl Follow {
     }
 
     fn recovered(&self, uid: String, node: String, date: Option<Timestamp>) {
-        let took = self.since.zip(date).map(|(since, date)| date.duration_since(since));
+        let took = self
+            .since
+            .zip(date)
+            .map(|(since, date)| date.duration_since(since));
         let took = took.and_then(|took| Duration::try_from(took).ok());
         if let Some(took) = took.filter(|_| self.counts) {
             self.context.metrics.recovery(took);
@@ -155,9 +185,13 @@ impl Follow {
         tracing::info!(node = self.pod.node(), pod, uid, "{what}");
         self.note("ready", Some(uid), Some(node), took);
         let now = self.context.clock.wall();
-        self.context.history.step(self.remediation, &self.pod, now, &what);
+        self.context
+            .history
+            .step(self.remediation, &self.pod, now, &what);
         if self.counts {
-            self.context.events.of_pod(&self.pod, Reason::Recovered, &what);
+            self.context
+                .events
+                .of_pod(&self.pod, Reason::Recovered, &what);
         }
     }
 
@@ -167,7 +201,9 @@ impl Follow {
         self.note(why, None, None, None);
         if self.counts {
             let note = format!("No replacement of {pod}: {why}");
-            self.context.events.of_pod(&self.pod, Reason::NotRecovered, &note);
+            self.context
+                .events
+                .of_pod(&self.pod, Reason::NotRecovered, &note);
         }
     }
 
@@ -178,9 +214,11 @@ impl Follow {
             node,
             recovery_seconds: took.map(|took| took.as_secs_f64()),
         };
-        self.context.history.pod(self.remediation, &self.pod, |story| {
-            story.replacement = Some(replacement);
-        });
+        self.context
+            .history
+            .pod(self.remediation, &self.pod, |story| {
+                story.replacement = Some(replacement);
+            });
     }
 }
 

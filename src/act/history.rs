@@ -115,7 +115,10 @@ impl History {
     pub fn step(&self, id: u64, pod: &Pod, now: Timestamp, what: &str) {
         self.pod(id, pod, |story| {
             if story.steps.len() < STEPS {
-                story.steps.push(Step { at: now, what: what.to_owned() });
+                story.steps.push(Step {
+                    at: now,
+                    what: what.to_owned(),
+                });
             }
         });
     }
@@ -143,7 +146,13 @@ impl History {
     /// The newest first; of one node, when given.
     pub fn list(&self, node: Option<&NodeName>) -> Vec<Remediation> {
         let wanted = |r: &&Remediation| node.is_none_or(|node| *node == r.node);
-        self.lock().remediations.iter().rev().filter(wanted).cloned().collect()
+        self.lock()
+            .remediations
+            .iter()
+            .rev()
+            .filter(wanted)
+            .cloned()
+            .collect()
     }
 
     fn change(&self, id: u64, change: impl FnOnce(&mut Remediation)) {

@@ -73,7 +73,9 @@ pub async fn look(
     let evidence = Evidence {
         ready_in_fleet: shows_ready(&fleet, node, sent),
         node_lost: named.iter().any(Pod::is_node_lost),
-        orphans: named.iter().any(|p| p.is_force_deleted() && !p.metadata.finalizers.is_empty()),
+        orphans: named
+            .iter()
+            .any(|p| p.is_force_deleted() && !p.metadata.finalizers.is_empty()),
         node: node_read,
         lease,
         fleet: fleet.fleet,
@@ -87,8 +89,17 @@ pub async fn look(
         fleet_sent: fleet.sent,
         distrusted: false,
     };
-    let watch = Watch { context: context.clone(), node: node.clone(), state: Mutex::new(state) };
-    Ok(Look { named, verdict, date, watch })
+    let watch = Watch {
+        context: context.clone(),
+        node: node.clone(),
+        state: Mutex::new(state),
+    };
+    Ok(Look {
+        named,
+        verdict,
+        date,
+        watch,
+    })
 }
 
 impl Watch {
@@ -175,7 +186,13 @@ async fn named_pods(context: &Context, node: &NodeName) -> Result<Vec<Pod>, (Hol
     let lists = try_join_all(lists.map(|namespace| context.api.pods(namespace, &fields)));
     let named =
         |p: &Pod| p.node() == node.as_str() && decide::is_named(p, &context.settings.selectors);
-    Ok(lists.await.map_err(held)?.into_iter().flatten().filter(named).collect())
+    Ok(lists
+        .await
+        .map_err(held)?
+        .into_iter()
+        .flatten()
+        .filter(named)
+        .collect())
 }
 
 fn held(error: ApiError) -> (Hold, String) {

@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod client;
 mod clock;
 mod desk;
 mod entry;
@@ -26,6 +27,7 @@ mod sweep;
 mod transport;
 
 pub use api::{Api, Right};
+pub use client::connect;
 pub use clock::Clock;
 pub use desk::{Desk, Suspected};
 pub use schedule::run;
@@ -81,7 +83,16 @@ impl Context {
         let history = history::History::default();
         let counted = Mutex::default();
         let context = Self {
-            settings, api, clock, metrics, fleet, pacer, history, events, counted, draining,
+            settings,
+            api,
+            clock,
+            metrics,
+            fleet,
+            pacer,
+            history,
+            events,
+            counted,
+            draining,
         };
         (Arc::new(context), writer)
     }

@@ -16,7 +16,10 @@ pub struct Pacer {
 impl Pacer {
     /// With an empty line.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, next: Mutex::new(Duration::ZERO) }
+        Self {
+            clock,
+            next: Mutex::new(Duration::ZERO),
+        }
     }
 
     /// Waits until so many requests may be sent.

@@ -34,11 +34,28 @@ pub struct Findings {
 pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePermit) -> Findings {
     let looked = look(&context, &order.node, &order.memory).await;
     drop(permit);
-    let Order { node, trigger, memory, pods: records, case } = order;
-    let Look { named, verdict, date, watch } = match looked {
+    let Order {
+        node,
+        trigger,
+        memory,
+        pods: records,
+        case,
+    } = order;
+    let Look {
+        named,
+        verdict,
+        date,
+        watch,
+    } = match looked {
         Ok(look) => look,
         Err(hold) => {
-            return Findings { memory, pods: records, case, hold: Some(hold), calm: false };
+            return Findings {
+                memory,
+                pods: records,
+                case,
+                hold: Some(hold),
+                calm: false,
+            };
         }
     };
     let calm = match verdict.held() {
@@ -68,7 +85,10 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
             Err(error) => {
                 // The pod is looked at again from scratch; its siblings go on.
                 tracing::error!(node = %pass.node, %error, "the work on a pod broke off");
-                pass.holds.push((Hold::NotUnderstood, "the work on a pod broke off".to_owned()));
+                pass.holds.push((
+                    Hold::NotUnderstood,
+                    "the work on a pod broke off".to_owned(),
+                ));
             }
         }
     }
@@ -116,7 +136,10 @@ impl Pass {
     fn resume(&mut self, record: PodRecord, pod: Pod, now: Duration) {
         if now < record.not_before() {
             let wait = (record.not_before() - now).as_secs();
-            self.holds.push((Hold::Backoff, format!("{} is tried again in {wait} s", pod.path())));
+            self.holds.push((
+                Hold::Backoff,
+                format!("{} is tried again in {wait} s", pod.path()),
+            ));
             self.records.insert(pod.metadata.uid.clone(), record);
             return;
         }
@@ -142,7 +165,8 @@ impl Pass {
         match decide::skip(&pod) {
             Some(Skip::Ready) => {
                 self.skipped(&pod, Skip::Ready);
-                self.holds.push((Hold::PodReady, format!("{} reads Ready", pod.path())));
+                self.holds
+                    .push((Hold::PodReady, format!("{} reads Ready", pod.path())));
                 return;
             }
             Some(skip) => return self.skipped(&pod, skip),
@@ -175,8 +199,7 @@ impl Pass {
     /// as long as the operator said.
     fn is_evicted(&self, pod: &Pod, date: Option<jiff::Timestamp>) -> bool {
         let wait = self.context.settings.unreachable_for;
-        pod.is_terminating()
-            || wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait))
+        pod.is_terminating() || wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait))
     }
 
     fn skipped(&self, pod: &Pod, skip: Skip) {
@@ -215,9 +238,16 @@ impl Pass {
                 _ => judgement,
             };
             tracing::info!(node = %node, %trigger, judgement, "remediation begins");
-            let id = context.history.open(node, trigger, judgement, context.clock.wall());
+            let id = context
+                .history
+                .open(node, trigger, judgement, context.clock.wall());
             let began = context.clock.running();
-            Case { id, trigger, began, worst: RemediationResult::Freed }
+            Case {
+                id,
+                trigger,
+                began,
+                worst: RemediationResult::Freed,
+            }
         });
         case.id
     }
@@ -226,7 +256,11 @@ impl Pass {
     fn end(&mut self, work: PodWork, end: PodEnd) {
         let now = self.context.clock.running();
         let (ending, progress, first) = match end {
-            PodEnd::Ended { ending, progress, first } => (ending, progress, first),
+            PodEnd::Ended {
+                ending,
+                progress,
+                first,
+            } => (ending, progress, first),
             PodEnd::Held(hold, why, progress) => {
                 work.tell(&format!("held ({hold}): {why}"));
                 self.holds.push((hold, why));
@@ -246,12 +280,22 @@ impl Pass {
             metrics.patch(patch);
         }
         work.tell(&format!("{}: {}", ending.result, ending.why));
-        self.context.history.pod(work.remediation, &work.pod, |s| s.outcome = Some(ending.result));
+        self.context.history.pod(work.remediation, &work.pod, |s| {
+            s.outcome = Some(ending.result)
+        });
         if let Some(case) = &mut self.case {
             case.worst = case.worst.max(ending.result);
         }
-        let told = format!("{} on lost node {}: {}", work.pod.path(), self.node, ending.why);
-        let given_up = self.records.remove(&work.pod.metadata.uid).map_or(0, |r| r.given_up);
+        let told = format!(
+            "{} on lost node {}: {}",
+            work.pod.path(),
+            self.node,
+            ending.why
+        );
+        let given_up = self
+            .records
+            .remove(&work.pod.metadata.uid)
+            .map_or(0, |r| r.given_up);
         match ending.result {
             RemediationResult::Freed => {
                 if work.pod.is_stateful() {
@@ -260,12 +304,16 @@ impl Pass {
             }
             RemediationResult::DryRun => {}
             RemediationResult::Aborted => {
-                self.context.events.of_pod(&work.pod, Reason::Aborted, &told);
+                self.context
+                    .events
+                    .of_pod(&work.pod, Reason::Aborted, &told);
             }
             RemediationResult::ProtectedFinalizer
             | RemediationResult::Refused
             | RemediationResult::Failed => {
-                self.context.events.of_pod(&work.pod, Reason::GivenUp, &told);
+                self.context
+                    .events
+                    .of_pod(&work.pod, Reason::GivenUp, &told);
                 self.holds.push((Hold::Backoff, told));
                 self.record(work.pod, progress, now, given_up + 1);
             }
@@ -274,7 +322,15 @@ impl Pass {
 
     fn record(&mut self, pod: Pod, progress: Progress, rested: Duration, given_up: u32) {
         let uid = pod.metadata.uid.clone();
-        self.records.insert(uid, PodRecord { pod, progress, rested, given_up });
+        self.records.insert(
+            uid,
+            PodRecord {
+                pod,
+                progress,
+                rested,
+                given_up,
+            },
+        );
     }
 
     fn follow(&self, work: PodWork, first: bool) {
@@ -299,7 +355,10 @@ impl Pass {
         };
         self.holds.sort_by_key(|(hold, _)| rank(hold));
         let hold = self.holds.into_iter().next();
-        let begun = self.records.values().any(|r| r.given_up == 0 && r.progress.has_begun());
+        let begun = self
+            .records
+            .values()
+            .any(|r| r.given_up == 0 && r.progress.has_begun());
         let waits = match &hold {
             None => false,
             Some((hold, _)) => !matches!(
@@ -307,11 +366,20 @@ impl Pass {
                 Hold::NodeReady | Hold::UnknownNode | Hold::NotEvicted | Hold::Backoff
             ),
         };
-        if !begun && !waits && let Some(case) = self.case.take() {
+        if !begun
+            && !waits
+            && let Some(case) = self.case.take()
+        {
             close(&self.context, &self.node, &case);
         }
         let memory = self.watch.memory().await;
-        Findings { memory, pods: self.records, case: self.case, hold, calm }
+        Findings {
+            memory,
+            pods: self.records,
+            case: self.case,
+            hold,
+            calm,
+        }
     }
 }
 
@@ -319,7 +387,9 @@ impl Pass {
 pub fn close(context: &Context, node: &NodeName, case: &Case) {
     let took = context.clock.running().saturating_sub(case.began);
     context.metrics.remediation(case.trigger, case.worst, took);
-    context.history.close(case.id, case.worst, context.clock.wall());
+    context
+        .history
+        .close(case.id, case.worst, context.clock.wall());
     let (trigger, result) = (case.trigger, case.worst);
     tracing::info!(%node, %trigger, %result, seconds = took.as_secs_f64(), "remediation ended");
 }

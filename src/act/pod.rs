@@ -49,7 +49,13 @@ impl PodWork {
         let mut first = false;
         loop {
             let call = match progress.next(&sight, limits, self.context.clock.running()) {
-                Step::End(ending) => return PodEnd::Ended { ending, progress, first },
+                Step::End(ending) => {
+                    return PodEnd::Ended {
+                        ending,
+                        progress,
+                        first,
+                    };
+                }
                 Step::Wait(wait) => {
                     tokio::time::sleep(wait).await;
                     sight = self.read().await;
@@ -69,15 +75,27 @@ impl PodWork {
                 Permission::Excluded(skip) if !begun => return PodEnd::Excluded(skip),
                 Permission::Excluded(skip) => {
                     let ending = progress.abort(format!("it is not to be touched: {skip}"));
-                    return PodEnd::Ended { ending, progress, first };
+                    return PodEnd::Ended {
+                        ending,
+                        progress,
+                        first,
+                    };
                 }
                 Permission::Aborted(why) => {
                     let ending = progress.abort(why);
-                    return PodEnd::Ended { ending, progress, first };
+                    return PodEnd::Ended {
+                        ending,
+                        progress,
+                        first,
+                    };
                 }
             }
             if self.context.settings.dry_run {
-                return PodEnd::Ended { ending: dry_run(call), progress, first };
+                return PodEnd::Ended {
+                    ending: dry_run(call),
+                    progress,
+                    first,
+                };
             }
             if self.context.is_draining() && !begun {
                 return PodEnd::Stopped;
@@ -112,9 +130,10 @@ impl PodWork {
     async fn call(&self, call: Destructive, current: &Pod) -> Reply {
         let (result, what) = match call {
             Destructive::Delete => (self.context.api.delete_pod(current).await, "DELETE"),
-            Destructive::Patch => {
-                (self.context.api.clear_finalizers(current).await, "finalizer patch")
-            }
+            Destructive::Patch => (
+                self.context.api.clear_finalizers(current).await,
+                "finalizer patch",
+            ),
         };
         let finalizers = current.metadata.finalizers.join(", ");
         let reply = reply(result);
@@ -130,11 +149,16 @@ impl PodWork {
         if reply == Reply::Acknowledged {
             let (reason, done) = match call {
                 Destructive::Delete => (Reason::ForceDeleted, "Force-deleted pod".to_owned()),
-                Destructive::Patch => {
-                    (Reason::FinalizersCleared, format!("Cleared finalizers {finalizers} of pod"))
-                }
+                Destructive::Patch => (
+                    Reason::FinalizersCleared,
+                    format!("Cleared finalizers {finalizers} of pod"),
+                ),
             };
-            let note = format!("{done} {} on lost node {}", self.pod.path(), self.pod.node());
+            let note = format!(
+                "{done} {} on lost node {}",
+                self.pod.path(),
+                self.pod.node()
+            );
             self.context.events.of_pod(&self.pod, reason, &note);
         }
         reply
@@ -145,7 +169,9 @@ impl PodWork {
         let (pod, uid) = (self.pod.path(), &self.pod.metadata.uid);
         tracing::info!(node = self.pod.node(), pod, uid, "{what}");
         let now = self.context.clock.wall();
-        self.context.history.step(self.remediation, &self.pod, now, what);
+        self.context
+            .history
+            .step(self.remediation, &self.pod, now, what);
     }
 }
 
@@ -166,11 +192,24 @@ fn dry_run(call: Destructive) -> Ending {
 fn reply(result: Result<(), ApiError>) -> Reply {
     match result {
         Ok(()) => Reply::Acknowledged,
-        Err(ApiError::Status { code: 404 | 409, message, .. }) => Reply::Conflict(message),
-        Err(ApiError::Status { code: 403 | 422, message, .. }) => Reply::Refused(message),
-        Err(ApiError::Status { code, message, retry_after }) => {
-            Reply::Again(format!("the API server answered {code}: {message}"), retry_after)
-        }
+        Err(ApiError::Status {
+            code: 404 | 409,
+            message,
+            ..
+        }) => Reply::Conflict(message),
+        Err(ApiError::Status {
+            code: 403 | 422,
+            message,
+            ..
+        }) => Reply::Refused(message),
+        Err(ApiError::Status {
+            code,
+            message,
+            retry_after,
+        }) => Reply::Again(
+            format!("the API server answered {code}: {message}"),
+            retry_after,
+        ),
         // A write that was taken and whose answer cannot be read: the next read tells.
         Err(error) => Reply::Again(error.to_string(), None),
     }

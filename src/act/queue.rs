@@ -102,7 +102,9 @@ impl State {
         hold: Option<(Hold, String)>,
         now: Duration,
     ) {
-        let Some(entry) = self.nodes.get_mut(node) else { return };
+        let Some(entry) = self.nodes.get_mut(node) else {
+            return;
+        };
         let before = entry.held.as_ref().map(|h| h.reason);
         let Some((reason, why)) = hold else {
             entry.looks = 0;
@@ -117,7 +119,11 @@ impl State {
             tell(context, node, entry, before, reason, &why);
             entry.looks = 0;
         }
-        let since = entry.held.take().filter(|h| h.reason == reason).map(|h| h.since);
+        let since = entry
+            .held
+            .take()
+            .filter(|h| h.reason == reason)
+            .map(|h| h.since);
         let since = since.unwrap_or_else(|| context.clock.wall());
         entry.held = Some(Held { reason, why, since });
         if !entry.has_own_schedule() {
@@ -140,11 +146,15 @@ impl State {
 
     /// Forgets a node that nothing speaks for any more.
     pub fn tidy(&mut self, context: &Context, node: &NodeName) {
-        let Some(entry) = self.nodes.get(node) else { return };
+        let Some(entry) = self.nodes.get(node) else {
+            return;
+        };
         if entry.is_wanted() {
             return;
         }
-        let Some(entry) = self.nodes.remove(node) else { return };
+        let Some(entry) = self.nodes.remove(node) else {
+            return;
+        };
         if let Some(held) = entry.held {
             context.metrics.held(held.reason, -1);
         }

@@ -21,7 +21,12 @@ pub async fn run(desk: Desk, mut draining: watch::Receiver<bool>) {
     let (alive, mut done) = mpsc::channel::<()>(1);
     let work = async {
         access::earn(&desk).await;
-        tokio::join!(firsts(&desk, &alive), agains(&desk, &alive), storms(&desk), sweeps(&desk));
+        tokio::join!(
+            firsts(&desk, &alive),
+            agains(&desk, &alive),
+            storms(&desk),
+            sweeps(&desk)
+        );
     };
     tokio::select! {
         biased;

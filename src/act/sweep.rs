@@ -32,8 +32,11 @@ pub async fn run(desk: &Desk, period: Duration) {
 async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
     let context = desk.context();
     let fleet = context.fleet.read(Duration::ZERO).await?.fleet;
-    let mut found: BTreeSet<_> =
-        fleet.not_ready.iter().filter_map(|name| NodeName::parse(name).ok()).collect();
+    let mut found: BTreeSet<_> = fleet
+        .not_ready
+        .iter()
+        .filter_map(|name| NodeName::parse(name).ok())
+        .collect();
     for namespace in context.settings.namespaces() {
         for pod in context.api.pods(namespace, "status.phase=Failed").await? {
             if is_orphan(&pod)
@@ -46,7 +49,11 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
         }
     }
     let guard = fleet.is_calm(context.settings.max_unreachable);
-    let result = if guard.is_ok() { SweepResult::Ok } else { SweepResult::Held };
+    let result = if guard.is_ok() {
+        SweepResult::Ok
+    } else {
+        SweepResult::Held
+    };
     tracing::debug!(found = found.len(), %result, "swept");
     desk.hand_on(&found, guard);
     Ok(result)

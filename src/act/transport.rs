@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use kube::client::Body;
 use serde::{Deserialize, de::DeserializeOwned};
-use std::error::Error as _;
 use std::time::Duration;
 
 /// How long a read may take: longer, and its answer would be too old to act on.
@@ -42,7 +41,11 @@ pub struct Transport {
 impl Transport {
     /// Over `client`, whose own retries must be off.
     pub fn new(client: kube::Client, metrics: Metrics, clock: Clock) -> Self {
-        Self { client, metrics, clock }
+        Self {
+            client,
+            metrics,
+            clock,
+        }
     }
 
     /// Sends one request and reads the whole answer.
@@ -58,12 +61,13 @@ impl Transport {
         let started = self.clock.running();
         let answer = tokio::time::timeout(timeout, self.exchange(request)).await;
         let result = answer.unwrap_or(Err(ApiError::Timeout(timeout)));
-        self.metrics.api_request(call, self.clock.running().saturating_sub(started));
+        self.metrics
+            .api_request(call, self.clock.running().saturating_sub(started));
         if let Err(error) = &result {
             // 404 and 409 are how the API says that a pod is gone or another one.
             if !matches!(error.code(), Some(404 | 409)) {
                 self.metrics.api_error(call, error.reason());
-                tracing::debug!(call = %call, %error, "API call failed");
+                tracing::debug!(verb = call.verb(), resource = call.resource(), %error, "API call failed");
             }
         }
         result
@@ -73,14 +77,21 @@ impl Transport {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<Received<T>, ApiError> {
-        let answer = self.client.send(request.map(Body::from)).await.map_err(connect)?;
+        let answer = self
+            .client
+            .send(request.map(Body::from))
+            .await
+            .map_err(connect)?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(|e| ApiError::Connect(chain(&*e)))?.to_bytes();
         if !head.status.is_success() {
             return Err(status(&head, &body));
         }
-        let date = head.headers.get(http::header::DATE).and_then(|v| v.to_str().ok());
+        let date = head
+            .headers
+            .get(http::header::DATE)
+            .and_then(|v| v.to_str().ok());
         let date = date.and_then(|v| DateTimeParser::new().parse_timestamp(v).ok());
         match serde_json::from_slice(&body) {
             Ok(body) => Ok(Received { body, date }),
@@ -105,13 +116,25 @@ struct Details {
 
 fn status(head: &http::response::Parts, body: &[u8]) -> ApiError {
     let status = serde_json::from_slice::<Status>(body).unwrap_or_default();
-    let seconds = head.headers.get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok());
+    let seconds = head
+        .headers
+        .get(http::header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok());
     let seconds = seconds
         .and_then(|v| v.parse().ok())
         .or_else(|| status.details.and_then(|d| d.retry_after_seconds));
     let message = match status.message.is_empty() {
-        true => head.status.canonical_reason().unwrap_or("no message").to_owned(),
-        false => status.message.replace(char::is_control, " ").chars().take(MAX_MESSAGE).collect(),
+        true => head
+            .status
+            .canonical_reason()
+            .unwrap_or("no message")
+            .to_owned(),
+        false => status
+            .message
+            .replace(char::is_control, " ")
+            .chars()
+            .take(MAX_MESSAGE)
+            .collect(),
     };
     ApiError::Status {
         code: head.status.as_u16(),

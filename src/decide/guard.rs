@@ -53,7 +53,10 @@ impl Fleet {
         // The node itself may still read Ready here: it is not another one.
         if self.ready.iter().all(|ready| ready == node) {
             let total = self.total();
-            return Err((Hold::NoOtherNode, format!("no other of the {total} nodes is Ready")));
+            return Err((
+                Hold::NoOtherNode,
+                format!("no other of the {total} nodes is Ready"),
+            ));
         }
         Ok(())
     }
@@ -85,7 +88,10 @@ mod tests {
 
     fn fleet(ready: &[&str], not_ready: &[&str]) -> Fleet {
         let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-        Fleet { ready: set(ready), not_ready: set(not_ready) }
+        Fleet {
+            ready: set(ready),
+            not_ready: set(not_ready),
+        }
     }
 
     #[test]
@@ -111,7 +117,10 @@ mod tests {
         let held = fleet(&["x", "y", "z"], &["a", "b", "c"]).permits(bound, "a");
         let (hold, why) = held.expect_err("shut");
         assert_eq!(hold, Hold::StormGuard);
-        assert!(why.contains("3 of 6") && why.contains("--max-unreachable 2"), "{why}");
+        assert!(
+            why.contains("3 of 6") && why.contains("--max-unreachable 2"),
+            "{why}"
+        );
     }
 
     #[test]

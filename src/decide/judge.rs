@@ -56,8 +56,11 @@ pub struct Memory {
 impl Memory {
     /// Notes what a look shows, for the judgement of this look and of later ones.
     pub fn note(&mut self, node: &Answer<Node>, lease: &Answer<Lease>, running: Duration) {
-        let heartbeat =
-            node.object.as_ref().and_then(Node::ready).and_then(|c| c.last_heartbeat_time);
+        let heartbeat = node
+            .object
+            .as_ref()
+            .and_then(Node::ready)
+            .and_then(|c| c.last_heartbeat_time);
         if self.heartbeat.map(|(value, _)| value) != heartbeat {
             self.heartbeat = heartbeat.map(|value| (value, running));
         }
@@ -116,7 +119,10 @@ fn gone(
 ) -> Result<Verdict, (Hold, String)> {
     let Some(node) = &evidence.node.object else {
         if !evidence.orphans {
-            return hold(Hold::UnknownNode, "there is no Node of that name, nor a pod left for us");
+            return hold(
+                Hold::UnknownNode,
+                "there is no Node of that name, nor a pod left for us",
+            );
         }
         evidence.fleet.permits(bound, name)?;
         return Ok(Verdict::Removed);
@@ -142,7 +148,9 @@ fn gone(
         );
     }
     evidence.fleet.permits(bound, name)?;
-    Ok(Verdict::Gone { since: ready.last_transition_time })
+    Ok(Verdict::Gone {
+        since: ready.last_transition_time,
+    })
 }
 
 /// The Ready condition, when it is `Unknown`.
@@ -159,7 +167,10 @@ fn unknown(node: &Node) -> Result<&Condition, (Hold, String)> {
         ),
         other => {
             let other = super::names::quoted(other);
-            hold(Hold::NotUnderstood, format!("its Ready condition has the status {other}"))
+            hold(
+                Hold::NotUnderstood,
+                format!("its Ready condition has the status {other}"),
+            )
         }
     }
 }
@@ -177,24 +188,38 @@ fn lease_gives_no_doubt(
             _ => return hold(Hold::NotUnderstood, format!("its Lease lasts {seconds} s")),
         },
     };
-    let written = lease.metadata.managed_fields.iter().filter_map(|f| f.time).max();
+    let written = lease
+        .metadata
+        .managed_fields
+        .iter()
+        .filter_map(|f| f.time)
+        .max();
     if let (Some(written), Some(date)) = (written, date) {
         if is_older(written, date, duration) {
             return Ok(());
         }
         let age = date.duration_since(written).as_secs();
-        let why = format!("its Lease was written {age} s ago and lasts {} s", duration.as_secs());
+        let why = format!(
+            "its Lease was written {age} s ago and lasts {} s",
+            duration.as_secs()
+        );
         return hold(Hold::LeaseFresh, why);
     }
     // The API server's clock is not to be had: the kubelet's stamp against ours, and what we saw.
     let Some((renewed, changed)) = memory.renew else {
-        return hold(Hold::NotUnderstood, "its Lease says neither when it was written nor renewed");
+        return hold(
+            Hold::NotUnderstood,
+            "its Lease says neither when it was written nor renewed",
+        );
     };
     if changed.is_some_and(|changed| now.running.saturating_sub(changed) < duration) {
         return hold(Hold::LeaseFresh, "its Lease was seen to be renewed");
     }
     if !is_older(renewed, now.wall, duration) {
-        return hold(Hold::LeaseFresh, format!("its Lease was renewed at {renewed}"));
+        return hold(
+            Hold::LeaseFresh,
+            format!("its Lease was renewed at {renewed}"),
+        );
     }
     Ok(())
 }
@@ -239,3 +264,6 @@ pub fn unknown_for(since: Option<Timestamp>, date: Option<Timestamp>, wait: Dura
 fn hold<T>(hold: Hold, why: impl Into<String>) -> Result<T, (Hold, String)> {
     Err((hold, why.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,10 @@ impl Selector {
     /// One line that says what is wrong and what is expected.
     pub fn parse(namespace: &str, name: &str) -> Result<Self, String> {
         if namespace.len() > 63 || namespace.contains('.') {
-            return Err(format!("the namespace {} is not a DNS-1123 label", quoted(namespace)));
+            return Err(format!(
+                "the namespace {} is not a DNS-1123 label",
+                quoted(namespace)
+            ));
         }
         check_subdomain(namespace)
             .map_err(|why| format!("the namespace {} {why}", quoted(namespace)))?;
@@ -117,14 +120,23 @@ mod tests {
     #[test]
     fn node_names_that_could_change_a_path_are_refused() {
         for bad in [
-            "", ".", "..", "a/b", "../a", "a?b", "a#b", "a%2fb", "A", "a_b", "-a", "a-", "a..b", "a b",
-            "a\n", "ä", "node\0", ".a", "a.",
+            "", ".", "..", "a/b", "../a", "a?b", "a#b", "a%2fb", "A", "a_b", "-a", "a-", "a..b",
+            "a b", "a\n", "ä", "node\0", ".a", "a.",
         ] {
             assert!(NodeName::parse(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(NodeName::parse(&"a".repeat(254)).is_err());
-        for good in ["a", "node-1", "ip-10-0-0-1.ec2.internal", "1", &"a".repeat(253)] {
-            assert_eq!(NodeName::parse(good).map(|n| n.as_str().to_owned()), Ok(good.to_owned()));
+        for good in [
+            "a",
+            "node-1",
+            "ip-10-0-0-1.ec2.internal",
+            "1",
+            &"a".repeat(253),
+        ] {
+            assert_eq!(
+                NodeName::parse(good).map(|n| n.as_str().to_owned()),
+                Ok(good.to_owned())
+            );
         }
     }
 
@@ -132,7 +144,11 @@ mod tests {
     fn a_name_selects_by_pod_by_owner_and_by_pattern() {
         let by = |name: &str| Selector::parse("monitoring", name).expect("a good selector");
         assert!(by("prometheus-k8s-0").selects("monitoring", "prometheus-k8s-0", None));
-        assert!(by("prometheus-k8s").selects("monitoring", "prometheus-k8s-0", Some("prometheus-k8s")));
+        assert!(by("prometheus-k8s").selects(
+            "monitoring",
+            "prometheus-k8s-0",
+            Some("prometheus-k8s")
+        ));
         assert!(by("prometheus-*").selects("monitoring", "prometheus-k8s-0", None));
         assert!(by("prometheus-k8s-?").selects("monitoring", "prometheus-k8s-0", None));
 
@@ -145,8 +161,18 @@ mod tests {
 
     #[test]
     fn bad_selectors_say_why() {
-        for (namespace, name) in [("", "a"), ("A", "a"), ("a.b", "a"), ("a", ""), ("a", "A"), ("a", "x/y")] {
-            assert!(Selector::parse(namespace, name).is_err(), "{namespace:?}/{name:?} was accepted");
+        for (namespace, name) in [
+            ("", "a"),
+            ("A", "a"),
+            ("a.b", "a"),
+            ("a", ""),
+            ("a", "A"),
+            ("a", "x/y"),
+        ] {
+            assert!(
+                Selector::parse(namespace, name).is_err(),
+                "{namespace:?}/{name:?} was accepted"
+            );
         }
         assert!(Selector::parse(&"n".repeat(64), "a").is_err());
     }

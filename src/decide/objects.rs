@@ -139,7 +139,10 @@ impl Node {
     /// True with the node lifecycle controller's own mark for a node that it lost.
     pub fn is_tainted_unreachable(&self) -> bool {
         let unreachable = |t: &Taint| t.key == "node.kubernetes.io/unreachable";
-        self.spec.taints.iter().any(|t| unreachable(t) && t.effect == "NoExecute")
+        self.spec
+            .taints
+            .iter()
+            .any(|t| unreachable(t) && t.effect == "NoExecute")
     }
 }
 
@@ -216,12 +219,17 @@ impl Pod {
 
     /// The owner that would make it again.
     pub fn controller(&self) -> Option<&Owner> {
-        self.metadata.owner_references.iter().find(|o| o.controller == Some(true))
+        self.metadata
+            .owner_references
+            .iter()
+            .find(|o| o.controller == Some(true))
     }
 
     /// The name of its direct controller, when that is of the API group `apps`.
     pub fn owner_in_apps(&self) -> Option<&str> {
-        self.controller().filter(|o| o.in_apps()).map(|o| o.name.as_str())
+        self.controller()
+            .filter(|o| o.in_apps())
+            .map(|o| o.name.as_str())
     }
 
     /// True when a StatefulSet makes it, and thus a replacement of the same name.
@@ -258,7 +266,10 @@ impl Pod {
     pub fn claim(&self) -> Option<&str> {
         let claim = |v: &'_ Volume| v.persistent_volume_claim.is_some();
         let volume = self.spec.volumes.iter().find(|v| claim(v))?;
-        volume.persistent_volume_claim.as_ref().map(|c| c.claim_name.as_str())
+        volume
+            .persistent_volume_claim
+            .as_ref()
+            .map(|c| c.claim_name.as_str())
     }
 }
 

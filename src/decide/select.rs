@@ -13,7 +13,9 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// True when the operator named that pod.
 pub fn is_named(pod: &Pod, selectors: &[Selector]) -> bool {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
-    selectors.iter().any(|s| s.selects(namespace, name, pod.owner_in_apps()))
+    selectors
+        .iter()
+        .any(|s| s.selects(namespace, name, pod.owner_in_apps()))
 }
 
 /// Says why a named pod may not be touched, if so.
@@ -22,7 +24,10 @@ pub fn skip(pod: &Pod) -> Option<Skip> {
     if annotations.contains_key(MIRROR) {
         return Some(Skip::Mirror);
     }
-    if annotations.get(OPT_OUT.0).is_some_and(|value| value == OPT_OUT.1) {
+    if annotations
+        .get(OPT_OUT.0)
+        .is_some_and(|value| value == OPT_OUT.1)
+    {
         return Some(Skip::OptedOut);
     }
     match pod.controller() {
@@ -65,26 +70,44 @@ mod tests {
         type Change = fn(&mut Value);
         let cases: [(Option<Skip>, Change); 14] = [
             (None, |_| {}),
-            (None, |p| p["metadata"]["ownerReferences"] = owner("apps/v1", "ReplicaSet")),
-            (Some(Skip::Mirror), |p| p["metadata"]["annotations"] = json!({MIRROR: "hash"})),
-            (Some(Skip::OptedOut), |p| p["metadata"]["annotations"] = json!({OPT_OUT.0: "disabled"})),
-            (None, |p| p["metadata"]["annotations"] = json!({OPT_OUT.0: "enabled"})),
-            (Some(Skip::DaemonSet), |p| p["metadata"]["ownerReferences"] = owner("apps/v1", "DaemonSet")),
-            (Some(Skip::NoController), |p| p["metadata"]["ownerReferences"] = Value::Null),
+            (None, |p| {
+                p["metadata"]["ownerReferences"] = owner("apps/v1", "ReplicaSet")
+            }),
+            (Some(Skip::Mirror), |p| {
+                p["metadata"]["annotations"] = json!({MIRROR: "hash"})
+            }),
+            (Some(Skip::OptedOut), |p| {
+                p["metadata"]["annotations"] = json!({OPT_OUT.0: "disabled"})
+            }),
+            (None, |p| {
+                p["metadata"]["annotations"] = json!({OPT_OUT.0: "enabled"})
+            }),
+            (Some(Skip::DaemonSet), |p| {
+                p["metadata"]["ownerReferences"] = owner("apps/v1", "DaemonSet")
+            }),
+            (Some(Skip::NoController), |p| {
+                p["metadata"]["ownerReferences"] = Value::Null
+            }),
             (Some(Skip::NoController), |p| {
                 p["metadata"]["ownerReferences"][1]["controller"] = json!(false);
             }),
-            (Some(Skip::OtherController), |p| p["metadata"]["ownerReferences"] = owner("batch/v1", "Job")),
+            (Some(Skip::OtherController), |p| {
+                p["metadata"]["ownerReferences"] = owner("batch/v1", "Job")
+            }),
             (Some(Skip::OtherController), |p| {
                 p["metadata"]["ownerReferences"] = owner("apps.kruise.io/v1", "StatefulSet");
             }),
-            (Some(Skip::Ready), |p| p["status"]["conditions"][0]["status"] = json!("True")),
+            (Some(Skip::Ready), |p| {
+                p["status"]["conditions"][0]["status"] = json!("True")
+            }),
             (None, |p| {
                 p["status"]["conditions"][0]["status"] = json!("True");
                 p["metadata"]["deletionTimestamp"] = json!("2026-11-01T00:00:00Z");
             }),
             (None, |p| p["status"] = Value::Null),
-            (None, |p| p["status"]["conditions"][0]["status"] = json!("Unknown")),
+            (None, |p| {
+                p["status"]["conditions"][0]["status"] = json!("Unknown")
+            }),
         ];
         for (n, (expected, change)) in cases.into_iter().enumerate() {
             assert_eq!(skip(&pod(change)), expected, "case {n}");

@@ -1,8 +1,8 @@
 //! The next step for one pod: delete, wait, patch, and when to stop. Times are the process's running
 //! time; what was waited while held is taken out by [`Progress::resume`].
 
-use super::labels::{DeletionResult, Hold, PatchResult, RemediationResult, Skip};
 use super::judge::Verdict;
+use super::labels::{DeletionResult, Hold, PatchResult, RemediationResult, Skip};
 use super::objects::Pod;
 use super::select::skip;
 use std::time::Duration;
@@ -110,12 +110,19 @@ pub struct Progress {
 impl Progress {
     /// For a pod that somebody else (PodGC) deleted with grace 0: what is left is to wait and patch.
     pub fn already_deleted(now: Duration) -> Self {
-        Self { acknowledged: Some(now), ..Self::default() }
+        Self {
+            acknowledged: Some(now),
+            ..Self::default()
+        }
     }
 
     /// For a new try at a pod that this process gave up before; an acknowledged DELETE stays so.
     pub fn again(self, now: Duration) -> Self {
-        Self { acknowledged: self.acknowledged, not_before: now, ..Self::default() }
+        Self {
+            acknowledged: self.acknowledged,
+            not_before: now,
+            ..Self::default()
+        }
     }
 
     /// True once a destructive call was sent, answered or not.
@@ -125,7 +132,11 @@ impl Progress {
 
     /// Takes out the time that was spent held.
     pub fn resume(&mut self, held: Duration) {
-        for time in [&mut self.first_delete, &mut self.acknowledged, &mut self.first_patch] {
+        for time in [
+            &mut self.first_delete,
+            &mut self.acknowledged,
+            &mut self.first_patch,
+        ] {
             *time = time.map(|time| time + held);
         }
     }
@@ -180,12 +191,21 @@ impl Progress {
         }
         if self.is_over(limits, now) {
             let kept = pod.metadata.finalizers.join(", ");
-            let error = self.last_error.clone().unwrap_or_else(|| "it is still there".to_owned());
-            let why = if kept.is_empty() { error } else { format!("{error}; finalizers: {kept}") };
+            let error = self
+                .last_error
+                .clone()
+                .unwrap_or_else(|| "it is still there".to_owned());
+            let why = if kept.is_empty() {
+                error
+            } else {
+                format!("{error}; finalizers: {kept}")
+            };
             return Step::End(self.given_up(RemediationResult::Failed, why));
         }
         let Some(acknowledged) = self.acknowledged else {
-            return self.when_due(self.not_before, now).unwrap_or(Step::Do(Destructive::Delete));
+            return self
+                .when_due(self.not_before, now)
+                .unwrap_or(Step::Do(Destructive::Delete));
         };
         let due = match self.first_patch {
             None => acknowledged + limits.delete_timeout,
@@ -194,7 +214,12 @@ impl Progress {
         if let Some(wait) = self.when_due(due, now) {
             return wait;
         }
-        if pod.metadata.finalizers.iter().any(|f| f == PROTECTED_FINALIZER) {
+        if pod
+            .metadata
+            .finalizers
+            .iter()
+            .any(|f| f == PROTECTED_FINALIZER)
+        {
             let why = format!("{PROTECTED_FINALIZER} keeps it, which is never stripped");
             return Step::End(self.given_up(RemediationResult::ProtectedFinalizer, why));
         }
@@ -211,9 +236,7 @@ impl Progress {
             (Some(_), _, first_patch) => {
                 first_patch.is_some_and(|first| now >= first + limits.patch_timeout)
             }
-            (None, Some(first), _) => {
-                now >= first + limits.delete_timeout + limits.patch_timeout
-            }
+            (None, Some(first), _) => now >= first + limits.delete_timeout + limits.patch_timeout,
             (None, None, _) => false,
         }
     }
@@ -242,16 +265,25 @@ impl Progress {
             (Some(_), Some(PatchResult::Cleared)) => (None, "gone: its finalizers were cleared"),
             (Some(_), _) => (None, "gone"),
         };
-        Ending { result: RemediationResult::Freed, deletion, patch, why: why.to_owned() }
+        Ending {
+            result: RemediationResult::Freed,
+            deletion,
+            patch,
+            why: why.to_owned(),
+        }
     }
 
     fn given_up(&self, result: RemediationResult, why: String) -> Ending {
         let (deletion, patch) = match result {
             RemediationResult::Freed => (None, None),
             RemediationResult::DryRun => (Some(DeletionResult::DryRun), None),
-            RemediationResult::Aborted => (Some(DeletionResult::Aborted), Some(PatchResult::Aborted)),
+            RemediationResult::Aborted => {
+                (Some(DeletionResult::Aborted), Some(PatchResult::Aborted))
+            }
             RemediationResult::ProtectedFinalizer => (None, Some(PatchResult::ProtectedFinalizer)),
-            RemediationResult::Refused => (Some(DeletionResult::Refused), Some(PatchResult::Refused)),
+            RemediationResult::Refused => {
+                (Some(DeletionResult::Refused), Some(PatchResult::Refused))
+            }
             RemediationResult::Failed => (Some(DeletionResult::Failed), Some(PatchResult::Failed)),
         };
         let acknowledged = self.acknowledged.is_some();
@@ -296,3 +328,6 @@ pub fn permits(call: Destructive, verdict: &Verdict, pod: &Pod, begun: bool) -> 
         None => Permission::Granted,
     }
 }
+
+#[cfg(test)]
+mod tests;

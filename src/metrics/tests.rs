@@ -13,11 +13,9 @@ fn used() -> Metrics {
     metrics.remediation(Trigger::Alert, RemediationResult::Freed, second);
     metrics.recovery(second);
     metrics.hold(Hold::StormGuard);
-    metrics.set_held([
-        (Hold::StormGuard, 1),
-        (Hold::StormGuard, 2),
-        (Hold::NodeReady, 4),
-    ]);
+    metrics.held(Hold::StormGuard, 4);
+    metrics.held(Hold::StormGuard, -1);
+    metrics.held(Hold::NodeReady, 4);
     metrics.skip(Skip::Mirror);
     metrics.deletion(DeletionResult::Deleted);
     metrics.patch(PatchResult::Cleared);
@@ -125,21 +123,6 @@ fn what_is_counted_is_shown() {
             "{line} is missing:\n{text}"
         );
     }
-}
-
-#[test]
-fn held_nodes_that_are_not_named_are_none() {
-    let metrics = used();
-    metrics.set_held([(Hold::LeaseFresh, 1)]);
-    let text = metrics.encode();
-    assert!(
-        text.contains("nodefall_held_nodes{reason=\"storm_guard\"} 0\n"),
-        "{text}"
-    );
-    assert!(
-        text.contains("nodefall_held_nodes{reason=\"lease_fresh\"} 1\n"),
-        "{text}"
-    );
 }
 
 #[test]
