@@ -8,6 +8,8 @@ IMAGE   ?= nodefall:$(VERSION)
 
 # rustup's cargo, also where the shell has not been told of it, and the tools that .ci/setup fetched.
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nodefall/bin
+# The image takes the binary from here.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help build docker test format vet demo bench
