@@ -1,5 +1,15 @@
 //! What `kubectl apply -k manifests` applies: rights, hardening, and that the parts fit.
 
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+    scheduling::v1::PriorityClass,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::*;
 
 /// What `kubectl apply -k manifests` applies: the files that its kustomization names, those of
@@ -74,6 +84,33 @@ fn base_needs_no_custom_resource_and_is_labelled() {
             object["metadata"]["labels"]["app.kubernetes.io/name"], "nodefall",
             "{object}"
         );
+    }
+}
+
+/// Read as the API's own type and written again, an object is the same: no field is misspelt, at a
+/// wrong place or of a wrong type.
+#[test]
+fn objects_are_of_the_kubernetes_api() {
+    fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
+        let typed: T = serde_json::from_value(object.clone())
+            .unwrap_or_else(|error| panic!("{error}: {object}"));
+        serde_json::to_value(typed).expect("JSON")
+    }
+    for object in applied() {
+        let read = match text(&object["kind"]) {
+            "ClusterRole" => again::<ClusterRole>(&object),
+            "ClusterRoleBinding" => again::<ClusterRoleBinding>(&object),
+            "Deployment" => again::<Deployment>(&object),
+            "NetworkPolicy" => again::<NetworkPolicy>(&object),
+            "PodDisruptionBudget" => again::<PodDisruptionBudget>(&object),
+            "PriorityClass" => again::<PriorityClass>(&object),
+            "Role" => again::<Role>(&object),
+            "RoleBinding" => again::<RoleBinding>(&object),
+            "Service" => again::<Service>(&object),
+            "ServiceAccount" => again::<ServiceAccount>(&object),
+            other => panic!("an object of kind {other}"),
+        };
+        assert_eq!(read, object);
     }
 }
 
