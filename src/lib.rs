@@ -1,5 +1,6 @@
 //! Nodefall.
 
+pub mod cli;
 pub mod decide;
 pub mod metrics;
 pub mod settings;
