@@ -146,6 +146,11 @@ impl Client {
         let _ = self.0.write_all(text.as_bytes()).await;
     }
 
+    /// Hangs up in the rudest way.
+    pub fn reset(self) {
+        self.0.set_zero_linger().expect("a socket option");
+    }
+
     /// Everything until the server closes, which a reset does too.
     pub async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();

@@ -131,7 +131,7 @@ async fn half_a_request_and_garbage_leave_the_server_well() {
 #[tokio::test]
 async fn a_client_that_hangs_up_cancels_nothing() {
     let server = Server::start(Bounds::DEFAULT);
-    for count in 1..=20 {
+    for count in 1..=40 {
         let mut client = server.connect().await;
         client
             .send(&post(&payload(&[alert(
@@ -139,13 +139,43 @@ async fn a_client_that_hangs_up_cancels_nothing() {
                 &format!("n{}", count % 2),
             )])))
             .await;
-        drop(client);
+        if count > 20 {
+            client.reset();
+        }
     }
     server
         .counted(r#"nodefall_alerts_total{result="taken",status="firing"} 2"#)
         .await;
     server
-        .counted(r#"nodefall_alerts_total{result="joined",status="firing"} 18"#)
+        .counted(r#"nodefall_alerts_total{result="joined",status="firing"} 38"#)
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_while_it_waits_cancels_nothing() {
+    let server = Server::start(Bounds {
+        bodies: 1,
+        ..Bounds::DEFAULT
+    });
+    let body = payload(&[]);
+    let mut slow = server.connect().await;
+    slow.send(&head(body.len())).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for reset in [false, true] {
+        let mut client = server.connect().await;
+        client.send(&post(&one_alert())).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if reset {
+            client.reset();
+        }
+    }
+    slow.send(&body).await;
+    assert_eq!(code(&slow.rest().await), "200");
+    server
+        .counted(r#"nodefall_alerts_total{result="taken",status="firing"} 1"#)
+        .await;
+    server
+        .counted(r#"nodefall_alerts_total{result="joined",status="firing"} 1"#)
         .await;
 }
 
