@@ -1,9 +1,14 @@
 //! Nodefall.
 
 pub mod act;
+pub mod cli;
 pub mod decide;
+pub mod logging;
 pub mod metrics;
+pub mod receiver;
+pub mod serve;
 pub mod settings;
+pub mod shutdown;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
