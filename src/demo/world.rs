@@ -190,11 +190,11 @@ impl World {
     }
 
     /// The objects after `after` (all when `None`), of one namespace or of all, in key order.
-    pub fn list<K: Kind>(
-        &self,
+    pub fn list<'w, K: Kind>(
+        &'w self,
         namespace: Option<&str>,
         after: Option<&Key>,
-    ) -> impl Iterator<Item = (&Key, &K)> {
+    ) -> impl Iterator<Item = (&'w Key, &'w K)> + use<'w, K> {
         let start = match (after, namespace) {
             (Some(after), _) => Bound::Excluded(after.clone()),
             (None, Some(namespace)) => Bound::Included(key(namespace, "")),

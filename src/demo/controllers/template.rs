@@ -1,7 +1,6 @@
 //! Pods as the workload controllers make them, and as admission completes them.
 
 use jiff::Timestamp;
-use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus, PodTemplateSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
