@@ -31,4 +31,27 @@ impl Settings {
         namespaces.dedup();
         namespaces
     }
+
+    /// The defaults, for the pods of kube-prometheus.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let selector = |name| Selector::parse("monitoring", name).expect("a selector");
+        Self {
+            selectors: vec![selector("prometheus-k8s"), selector("alertmanager-main")],
+            alerts: AlertRules {
+                alert_names: vec!["KubeNodeNotReady".to_owned()],
+                matches: Vec::new(),
+                node_label: "node".to_owned(),
+            },
+            max_unreachable: MaxUnreachable::Percent(49),
+            period: Some(Duration::from_secs(60)),
+            unreachable_for: None,
+            limits: Limits {
+                delete_timeout: Duration::from_secs(10),
+                patch_interval: Duration::from_millis(500),
+                patch_timeout: Duration::from_secs(10),
+            },
+            dry_run: false,
+        }
+    }
 }

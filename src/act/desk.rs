@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// How many alerts may suspect nodes at once: some 3 MB of memory.
-const MAX_SUSPICIONS: usize = 10_000;
+pub const MAX_SUSPICIONS: usize = 10_000;
 
 /// How many suspects one answer lists; of one node, all of it.
 const LISTED: usize = 256;
@@ -67,6 +67,12 @@ struct Shared {
     again: Notify,
 }
 
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
 impl Desk {
     /// An empty desk that takes in nothing until it is told to.
     pub fn new(context: Arc<Context>) -> Self {
@@ -80,6 +86,22 @@ impl Desk {
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// A desk whose loop does not run and that no API server stands behind.
+    #[cfg(test)]
+    pub(crate) fn idle(unready: &str) -> Self {
+        use super::{Api, Clock, Transport};
+        let service = axum::Router::new();
+        let client = kube::Client::new(service, "default");
+        let (clock, metrics) = (Clock::system(), crate::metrics::Metrics::new());
+        let api = Api::new(Transport::new(client, metrics.clone(), clock));
+        let (_, draining) = watch::channel(false);
+        let settings = crate::settings::Settings::for_tests();
+        let (context, _) = Context::new(settings, api, clock, metrics, draining);
+        let desk = Self::new(context);
+        desk.set_unready(unready);
+        desk
     }
 
     /// What everything needs.

@@ -29,7 +29,7 @@ mod transport;
 pub use api::{Api, Right};
 pub use client::connect;
 pub use clock::Clock;
-pub use desk::{Desk, Suspected};
+pub use desk::{Desk, MAX_SUSPICIONS, Suspected};
 pub use schedule::run;
 pub use transport::{Transport, chain};
 

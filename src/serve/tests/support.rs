@@ -1,8 +1,8 @@
 //! What both kinds of test need; the desk is made here and nowhere else.
 
 use super::super::{Bounds, bounded_router, serve_router};
-use crate::act::Desk;
-use crate::decide::AlertRules;
+use crate::act::{Desk, MAX_SUSPICIONS, Suspected};
+use crate::decide::{AlertRules, NodeName};
 use crate::metrics::Metrics;
 use axum::Router;
 use std::net::SocketAddr;
@@ -20,18 +20,21 @@ pub const LONG: Duration = Duration::from_secs(30);
 pub const PATIENCE: Duration = Duration::from_millis(800);
 
 pub fn ready_desk() -> Desk {
-    Desk::stand_in(10)
+    Desk::idle("")
 }
 
 /// Has room for one node.
 pub fn small_desk() -> Desk {
-    Desk::stand_in(1)
+    let desk = ready_desk();
+    for n in 1..MAX_SUSPICIONS {
+        let node = NodeName::parse(&format!("full-{n}")).expect("a node name");
+        assert_eq!(desk.suspect(node, "f".to_owned()), Suspected::New);
+    }
+    desk
 }
 
 pub fn desk_that_is_not_ready(why: &str) -> Desk {
-    let desk = ready_desk();
-    desk.set_not_ready(Some(why));
-    desk
+    Desk::idle(why)
 }
 
 pub fn rules() -> AlertRules {

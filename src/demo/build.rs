@@ -1,0 +1,226 @@
+//! Builds a world from a layout: everything runs and is Ready from the first moment.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::core::v1::{
+    Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo, Pod,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::constants::Constants;
+use super::controllers::replicated::{daemon, replica};
+use super::controllers::statefulset::member;
+use super::controllers::template::admit;
+use super::layout::{Layout, NodePlan};
+use super::objects::{claims, node_name, set_pod_condition, set_running};
+use super::world::{Attachment, LEASES, Machine, World, key, micro_time, time};
+
+const KUBELET: &str = "kubelet";
+
+/// A world in good order.
+pub(super) fn build(constants: Constants, layout: &Layout) -> World {
+    let mut world = World::new(constants);
+    for plan in &layout.nodes {
+        add_node(&mut world, plan);
+    }
+    let nodes: Vec<String> = layout.nodes.iter().map(|node| node.name.clone()).collect();
+    let node = |number: usize| nodes.get(number % nodes.len().max(1)).cloned();
+    for plan in &layout.statefulsets {
+        let set = world.create("kubectl", plan.statefulset());
+        for ordinal in 0..plan.replicas {
+            let pod = member(&set, ordinal, &world.constants);
+            place(&mut world, pod, node(ordinal.unsigned_abs() as usize));
+        }
+    }
+    for (number, plan) in layout.replicasets.iter().enumerate() {
+        let deployment = world.next_uid();
+        let set = world.create("kubectl", plan.replicaset(deployment));
+        for count in 0..plan.replicas {
+            let suffix = world.suffix(5);
+            let pod = replica(&set, &suffix, &world.constants);
+            place(
+                &mut world,
+                pod,
+                node(number + count.unsigned_abs() as usize),
+            );
+        }
+    }
+    for plan in &layout.daemonsets {
+        let set = world.create("kubectl", plan.daemonset());
+        for node in &nodes {
+            let suffix = world.suffix(5);
+            let pod = daemon(&set, node, &suffix, &world.constants);
+            place(&mut world, pod, Some(node.clone()));
+        }
+    }
+    for (number, plan) in layout.pods.iter().enumerate() {
+        let mut pod = plan.pod();
+        admit(&mut pod, &world.constants);
+        place(&mut world, pod, node(number));
+    }
+    world
+}
+
+/// Adds a machine, and the Node and Lease that its kubelet registers.
+pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
+    let now = world.now;
+    let by_its_clock = now + plan.skew;
+    world
+        .machines
+        .insert(plan.name.clone(), Machine::new(plan.lease, plan.skew));
+    let mut labels = BTreeMap::from([
+        ("kubernetes.io/hostname".to_owned(), plan.name.clone()),
+        ("kubernetes.io/os".to_owned(), "linux".to_owned()),
+        ("kubernetes.io/arch".to_owned(), "amd64".to_owned()),
+    ]);
+    if let Some(zone) = &plan.zone {
+        labels.insert("topology.kubernetes.io/zone".to_owned(), zone.clone());
+    }
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| NodeCondition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()),
+        last_heartbeat_time: Some(time(by_its_clock)),
+        last_transition_time: Some(time(by_its_clock)),
+    };
+    let quantities = || {
+        let amounts = [("cpu", "4"), ("memory", "16Gi"), ("pods", "110")];
+        Some(
+            amounts
+                .iter()
+                .map(|(name, it)| ((*name).to_owned(), Quantity((*it).into())))
+                .collect(),
+        )
+    };
+    let number = world.machines.len();
+    let node = world.create(
+        KUBELET,
+        Node {
+            metadata: ObjectMeta {
+                name: Some(plan.name.clone()),
+                labels: Some(labels),
+                ..ObjectMeta::default()
+            },
+            spec: None,
+            status: Some(NodeStatus {
+                addresses: Some(vec![
+                    NodeAddress {
+                        type_: "InternalIP".to_owned(),
+                        address: format!("10.0.{}.{}", number / 250, number % 250 + 1),
+                    },
+                    NodeAddress {
+                        type_: "Hostname".to_owned(),
+                        address: plan.name.clone(),
+                    },
+                ]),
+                allocatable: quantities(),
+                capacity: quantities(),
+                conditions: Some(vec![
+                    condition(
+                        "MemoryPressure",
+                        "False",
+                        "KubeletHasSufficientMemory",
+                        "kubelet has sufficient memory available",
+                    ),
+                    condition(
+                        "DiskPressure",
+                        "False",
+                        "KubeletHasNoDiskPressure",
+                        "kubelet has no disk pressure",
+                    ),
+                    condition(
+                        "PIDPressure",
+                        "False",
+                        "KubeletHasSufficientPID",
+                        "kubelet has sufficient PID available",
+                    ),
+                    condition(
+                        "Ready",
+                        "True",
+                        "KubeletReady",
+                        "kubelet is posting ready status",
+                    ),
+                ]),
+                node_info: Some(NodeSystemInfo {
+                    architecture: "amd64".to_owned(),
+                    container_runtime_version: "containerd://2.1.4".to_owned(),
+                    kernel_version: "6.12.0".to_owned(),
+                    kubelet_version: "v1.36.3".to_owned(),
+                    operating_system: "linux".to_owned(),
+                    os_image: "Simulated Linux".to_owned(),
+                    ..NodeSystemInfo::default()
+                }),
+                ..NodeStatus::default()
+            }),
+        },
+    );
+    if plan.lease {
+        add_lease(world, plan, node.metadata.uid.unwrap_or_default());
+    }
+}
+
+fn add_lease(world: &mut World, plan: &NodePlan, node_uid: String) {
+    let owner = plan.lease_owned.then(|| {
+        vec![OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            name: plan.name.clone(),
+            uid: node_uid,
+            ..OwnerReference::default()
+        }]
+    });
+    let seconds = i32::try_from(world.constants.lease_duration.as_secs()).unwrap_or(i32::MAX);
+    let stamp = micro_time(world.now + plan.skew);
+    // A Lease left behind by an earlier node of that name is taken over.
+    world.leases.remove(&key(LEASES, &plan.name));
+    world.create(
+        KUBELET,
+        Lease {
+            metadata: ObjectMeta {
+                name: Some(plan.name.clone()),
+                namespace: Some(LEASES.to_owned()),
+                owner_references: owner,
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(plan.name.clone()),
+                lease_duration_seconds: Some(seconds),
+                renew_time: Some(stamp),
+                ..LeaseSpec::default()
+            }),
+        },
+    );
+}
+
+/// Stores a pod that runs on a node already; without a node it waits for the scheduler.
+fn place(world: &mut World, mut pod: Pod, node: Option<String>) {
+    let now = world.now;
+    if let Some(node) = &node {
+        pod.spec.get_or_insert_default().node_name = Some(node.clone());
+        set_pod_condition(&mut pod, "PodScheduled", "True", None, None, now);
+        let number = world.pods.len();
+        set_running(
+            &mut pod,
+            &format!("10.244.{}.{}", number / 250 % 250, number % 250 + 1),
+            now,
+        );
+    }
+    let pod = world.create("kube-controller-manager", pod);
+    let (Some(node), Some(uid)) = (node_name(&pod), &pod.metadata.uid) else {
+        return;
+    };
+    if let Some(machine) = world.machines.get_mut(node) {
+        machine.running.insert(uid.clone());
+    }
+    let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+    for claim in claims(&pod) {
+        let attachment = Attachment {
+            node: node.to_owned(),
+            free_at: None,
+        };
+        world.volumes.insert(key(&namespace, claim), attachment);
+    }
+}

@@ -1,0 +1,23 @@
+//! An embedded, simulated Kubernetes: enough of it to be told from a real one by nobody who does
+//! what this product does.
+//!
+//! [`world`] is the state, [`controllers`] move it, [`http`] serves it as an API, [`faults`] spoil
+//! that API and [`audit`] remembers what was asked, and what was true then. [`Cluster`] holds them
+//! together. Production code never imports any of this.
+
+mod access;
+pub mod audit;
+mod build;
+mod cluster;
+pub mod constants;
+mod controllers;
+mod deletion;
+pub mod faults;
+mod http;
+pub mod layout;
+pub mod objects;
+pub mod world;
+
+pub use cluster::Cluster;
+pub use constants::Constants;
+pub use layout::{Layout, NodePlan, Plan};
