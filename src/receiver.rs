@@ -2,13 +2,15 @@
 
 use crate::act::{self, Api, Clock, Context, Desk, Transport};
 use crate::cli::RunOptions;
+use crate::decide::AlertRules;
 use crate::metrics::Metrics;
 use crate::serve;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use std::future::Future;
 use std::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Runs the receiver until SIGTERM or SIGINT.
 ///
@@ -34,52 +36,80 @@ pub fn run(options: RunOptions) -> Result<(), String> {
             }
             listeners.push(listener);
         }
-        let served = receive(options.settings, client, listeners, shutdown.requested());
+        let receiver = Receiver::new(options.settings, client, Clock::system());
+        let served = receiver.serve(listeners, shutdown.requested());
         served.await.map_err(|error| format!("HTTP: {error}"))
     })
 }
 
-/// Receives alerts on `listeners` and acts through `client` until `stop` completes. Then nothing
-/// new is taken (503), what had begun comes to a safe point within 20 s, and HTTP ends last.
-///
-/// # Errors
-/// A listener that cannot be used.
-pub async fn receive(
-    settings: Settings,
-    client: kube::Client,
-    listeners: Vec<TcpListener>,
-    stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let (metrics, clock) = (Metrics::new(), Clock::system());
-    metrics.dry_run(settings.dry_run);
-    let alerts = settings.alerts.clone();
-    let api = Api::new(Transport::new(client, metrics.clone(), clock));
-    let (drain, draining) = watch::channel(false);
-    let (context, events) = Context::new(settings, api, clock, metrics.clone(), draining.clone());
-    let desk = Desk::new(context);
-    let (worked, all_worked) = oneshot::channel();
-    tokio::spawn(events);
-    let work = {
-        let desk = desk.clone();
-        tokio::spawn(async move {
-            act::run(desk, draining).await;
-            // Nobody listens any more when HTTP ended with an error.
-            let _ = worked.send(());
-        })
-    };
-    let http = serve::serve(listeners, desk, metrics, alerts, async {
-        // The work ends only after `drain`, or by a panic, which must not leave HTTP behind alone.
-        let _ = all_worked.await;
-    });
-    let stop = async {
-        stop.await;
-        drain.send_replace(true);
-        std::future::pending::<()>().await;
-    };
-    let served = tokio::select! {
-        served = http => served,
-        () = stop => Ok(()),
-    };
-    work.abort();
-    served
+/// The parts of a receiver, joined.
+pub struct Receiver {
+    desk: Desk,
+    metrics: Metrics,
+    alerts: AlertRules,
+    drain: watch::Sender<bool>,
+}
+
+impl Receiver {
+    /// Joins the parts over a client whose own retries are off. Needs a tokio runtime, on which
+    /// Events are written from now on.
+    pub fn new(settings: Settings, client: kube::Client, clock: Clock) -> Self {
+        let metrics = Metrics::new();
+        metrics.dry_run(settings.dry_run);
+        let alerts = settings.alerts.clone();
+        let api = Api::new(Transport::new(client, metrics.clone(), clock));
+        let (drain, draining) = watch::channel(false);
+        let (context, events) = Context::new(settings, api, clock, metrics.clone(), draining);
+        tokio::spawn(events);
+        Self {
+            desk: Desk::new(context),
+            metrics,
+            alerts,
+            drain,
+        }
+    }
+
+    /// The HTTP routes, to be called in memory.
+    pub fn router(&self) -> axum::Router {
+        serve::router(self.desk.clone(), self.metrics.clone(), self.alerts.clone())
+    }
+
+    /// Begins the orderly end: nothing new is taken, and the work comes to a safe point.
+    pub fn drain(&self) {
+        self.drain.send_replace(true);
+    }
+
+    /// The work behind the routes; it ends within 20 s of [`Receiver::drain`].
+    pub fn work(&self) -> impl Future<Output = ()> + Send + use<> {
+        act::run(self.desk.clone(), self.drain.subscribe())
+    }
+
+    /// Receives alerts on `listeners` until `stop` completes. Then nothing new is taken (503), what
+    /// had begun comes to a safe point, and HTTP ends last.
+    ///
+    /// # Errors
+    /// A listener that cannot be used.
+    pub async fn serve(
+        &self,
+        listeners: Vec<TcpListener>,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        // Aborted when HTTP ends first, with an error.
+        let mut work = JoinSet::new();
+        work.spawn(self.work());
+        let (desk, metrics) = (self.desk.clone(), self.metrics.clone());
+        let worked = async {
+            work.join_next().await;
+        };
+        let http = serve::serve(listeners, desk, metrics, self.alerts.clone(), worked);
+        let stop = async {
+            stop.await;
+            self.drain();
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = http => served,
+            never = stop => never,
+        }
+    }
 }

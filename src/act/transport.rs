@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::error::ApiError;
 use crate::metrics::{Call, Metrics};
+use http::header::{HeaderValue, USER_AGENT};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -18,6 +19,9 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer taken in: a Table of 100,000 nodes is about 13 MB.
 const MAX_ANSWER: usize = 32 << 20;
+
+/// How the API server's audit log names this program.
+const AGENT: &str = concat!("nodefall/", env!("CARGO_PKG_VERSION"));
 
 /// The longest of the server's own words that are passed on.
 const MAX_MESSAGE: usize = 1024;
@@ -75,8 +79,12 @@ impl Transport {
 
     async fn exchange<T: DeserializeOwned>(
         &self,
-        request: http::Request<Vec<u8>>,
+        mut request: http::Request<Vec<u8>>,
     ) -> Result<Received<T>, ApiError> {
+        // So that an audit log tells who it was.
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let answer = self
             .client
             .send(request.map(Body::from))
