@@ -1,6 +1,7 @@
 //! Every metric of the program, in one registry of its own. Labels come from closed sets, so the
 //! number of series is bounded, and each of them exists from the start, at 0.
 
+mod make;
 mod words;
 pub use words::{ApiErrorReason, Call};
 
@@ -9,11 +10,11 @@ use crate::decide::{
     SweepResult, Trigger,
 };
 use jiff::Timestamp;
-use prometheus::core::Collector;
+use make::{counters, gauge, gauges, histogram, register, start};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 use std::time::Duration;
 use words::Code;
@@ -360,41 +361,6 @@ impl Default for Metrics {
 
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn start<'a>(counters: &IntCounterVec, words: impl Iterator<Item = &'a str>) {
-    for word in words {
-        counters.with_label_values(&[word]);
-    }
-}
-
-/// Registers a metric whose name, help and labels are constants: a test makes all of them.
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: prometheus::Result<C>,
-) -> C {
-    let metric = metric.expect("constant names and labels are valid");
-    registry
-        .register(Box::new(metric.clone()))
-        .expect("constant names differ");
-    metric
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    register(registry, IntGaugeVec::new(Opts::new(name, help), labels))
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    register(registry, IntGauge::new(name, help))
-}
-
-fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    register(registry, Histogram::with_opts(opts))
 }
 
 #[cfg(test)]

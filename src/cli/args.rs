@@ -1,17 +1,12 @@
 //! The options as clap reads them, and the help that it makes of them.
 
-use super::{LogOptions, RunOptions, UsageError, duration, listen::ListenAddress, values};
+use super::{RunOptions, UsageError, duration, help, listen::ListenAddress, log::Log, values};
 use crate::decide::{AlertRules, Limits, MaxUnreachable, Selector};
 use crate::settings::Settings;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Gets the pods of a node that lost power running again elsewhere.
-///
-/// Alertmanager calls it for KubeNodeNotReady. It asks the Kubernetes API whether the node is really
-/// gone, force-deletes the pods that you named on it, clears their finalizers when the deletion
-/// hangs, and follows each replacement until it is Ready. A sweep does the same without an alert.
 #[derive(Debug, Parser)]
 #[command(
     name = "nodefall",
@@ -19,9 +14,8 @@ use std::time::Duration;
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = "Example:\n  nodefall run --prometheus-name prometheus-k8s \
-        --alertmanager-name alertmanager-main --namespace monitoring\n\n\
-        `nodefall run --help` lists the options."
+    help_template = help::CLI_HELP,
+    after_help = help::CLI_EXAMPLE
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -36,17 +30,12 @@ pub(super) enum Subcommand {
 }
 
 /// Run the receiver
-///
-/// Runs the receiver: POST /webhook for Alertmanager, GET /metrics for Prometheus, and a sweep of its
-/// own. Durations are written like 90s, 1m30s or 500ms.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: both StatefulSets of kube-prometheus, alerts of one cluster only\n  \
-        nodefall run --namespace monitoring --prometheus-name prometheus-k8s \\\n    \
-        --alertmanager-name alertmanager-main --match cluster=east\n\n\
-        A NAME selects a pod when it is the pod's name, the name of the StatefulSet or ReplicaSet\n\
-        that owns it, or a pattern with * and ? that matches the whole pod name.\n\
-        Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot run, 2 for a mistake in the options."
+    help_template = help::RUN_HELP,
+    after_help = help::RUN_EXAMPLE,
+    next_line_help = true,
+    disable_help_flag = true
 )]
 pub(super) struct Run {
     /// The kubeconfig file to use; left out: the pod's own ServiceAccount
@@ -89,7 +78,7 @@ pub(super) struct Run {
     )]
     pod: Vec<String>,
 
-    /// The alert that names a node; repeatable; any other alert is ignored
+    /// The alert that names a node; repeatable; others are ignored
     #[arg(
         long,
         value_name = "NAME",
@@ -198,68 +187,10 @@ pub(super) struct Run {
     log: Log,
 }
 
-#[derive(Debug, Args)]
-struct Log {
-    /// How log lines are written
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        default_value_t = LogFormat::Text,
-        help_heading = "Log"
-    )]
-    log_format: LogFormat,
-
-    /// The least severe lines that are written
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        value_enum,
-        default_value_t = LogLevel::Info,
-        help_heading = "Log"
-    )]
-    log_level: LogLevel,
-}
-
-impl Log {
-    fn check(&self) -> LogOptions {
-        LogOptions {
-            format: self.log_format,
-            level: self.log_level,
-        }
-    }
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// The least severe lines that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// What failed.
-    Error,
-    /// And what needs a person's eye.
-    Warn,
-    /// And each decision and step.
-    Info,
-    /// And what did not concern us.
-    Debug,
-    /// And everything else.
-    Trace,
-}
-
 /// Show a node losing power and its pods coming back
-///
-/// Starts a small cluster inside this process, with the receiver beside it, cuts a node's power,
-/// posts the alert, and prints what happens until every replacement is Ready. Needs no Kubernetes.
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
+#[command(help_template = help::DEMO_HELP, next_line_help = true, disable_help_flag = true)]
 pub(super) struct Demo {
     /// Exit after the timeline: 0 when every replacement became Ready, else 1
     #[arg(long, conflicts_with = "manual")]

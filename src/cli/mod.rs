@@ -2,12 +2,14 @@
 
 mod args;
 mod duration;
+mod help;
 mod listen;
+mod log;
 mod usage;
 mod values;
 
-pub use args::{LogFormat, LogLevel};
 pub use listen::ListenAddress;
+pub use log::{LogFormat, LogLevel, LogOptions};
 pub use usage::UsageError;
 
 use crate::settings::Settings;
@@ -52,15 +54,6 @@ pub struct DemoOptions {
     pub listen: ListenAddress,
     /// How the log is written.
     pub log: LogOptions,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogOptions {
-    /// For people or for machines.
-    pub format: LogFormat,
-    /// The least severe lines that are written.
-    pub level: LogLevel,
 }
 
 /// Reads the command line; the first argument is the program's name.

@@ -13,11 +13,12 @@ use axum::Router;
 use axum::routing::{any, get};
 use connections::Connections;
 use std::future::Future;
+use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How long requests in flight may take to end once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -93,7 +94,7 @@ pub async fn serve(
     metrics: Metrics,
     alerts: AlertRules,
     stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let bounds = Bounds::DEFAULT;
     serve_router(
         listeners,
@@ -109,7 +110,7 @@ async fn serve_router(
     router: Router,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let connections = Connections::new(bounds.connections);
     let handle = axum_server::Handle::new();
     let mut servers = JoinSet::new();
@@ -131,19 +132,22 @@ async fn serve_router(
             .max_buf_size(CONNECTION_BUFFER);
         servers.spawn(server.serve(router.clone().into_make_service()));
     }
-    // A server ends by itself only with an error.
-    let ended = tokio::select! {
+    // A server ends by itself only with an error, and then the others end, too.
+    let first = tokio::select! {
         () = stop => None,
-        Some(ended) = servers.join_next() => Some(ended),
+        Some(server) = servers.join_next() => Some(server),
     };
     handle.graceful_shutdown(Some(DRAIN));
-    for ended in ended
-        .into_iter()
-        .chain(servers.join_all().await.into_iter().map(Ok))
-    {
-        ended.map_err(std::io::Error::other)??;
+    let mut result = first.map_or(Ok(()), joined);
+    while let Some(server) = servers.join_next().await {
+        result = result.and(joined(server));
     }
-    Ok(())
+    result
+}
+
+/// A server's own end; a panic is an error, too.
+fn joined(server: Result<io::Result<()>, JoinError>) -> io::Result<()> {
+    server.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use super::App;
 use crate::decide::NodeName;
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,9 +19,17 @@ pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Response {
     json(status, &Error { error: why.into() })
 }
 
-/// An answer in JSON; 503 says when to come back.
+/// An answer in JSON, its line ended for those who read it with curl; 503 says when to come back.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = (status, Json(body)).into_response();
+    let Ok(mut text) = serde_json::to_string(body) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    text.push('\n');
+    let kind = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )];
+    let mut response = (status, kind, text).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()
