@@ -73,9 +73,7 @@ pub async fn look(
     let evidence = Evidence {
         ready_in_fleet: shows_ready(&fleet, node, sent),
         node_lost: named.iter().any(Pod::is_node_lost),
-        orphans: named
-            .iter()
-            .any(|p| p.is_force_deleted() && !p.metadata.finalizers.is_empty()),
+        orphans: named.iter().any(Pod::is_orphan),
         node: node_read,
         lease,
         fleet: fleet.fleet,

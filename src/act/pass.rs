@@ -1,13 +1,13 @@
 //! One pass over a node: look, judge, work on its pods, and say what is left.
 
 use super::Context;
+use super::ending::close;
 use super::entry::{Case, Order, PodRecord};
-use super::events::Reason;
-use super::follow::Follow;
 use super::look::{Look, Watch, look};
 use super::pod::{PodEnd, PodWork};
 use crate::decide::{
-    self, Hold, Memory, NodeName, Pod, Progress, RemediationResult, Sight, Skip, Trigger, Verdict,
+    self, Choice, Hold, Memory, NodeName, Pod, Progress, RemediationResult, Sight, Skip, Trigger,
+    Verdict,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     };
     let mut pass = Pass {
         since: match verdict {
-            Verdict::Gone { since } => since,
+            Verdict::Gone { since, .. } => since,
             Verdict::Removed | Verdict::Hold(..) => None,
         },
         watch: Arc::new(watch),
@@ -95,17 +95,18 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     pass.rest(calm).await
 }
 
-struct Pass {
-    context: Arc<Context>,
-    node: NodeName,
+/// A pass in progress.
+pub(super) struct Pass {
+    pub(super) context: Arc<Context>,
+    pub(super) node: NodeName,
     trigger: Trigger,
     verdict: Verdict,
-    since: Option<jiff::Timestamp>,
+    pub(super) since: Option<jiff::Timestamp>,
     watch: Arc<Watch>,
     work: JoinSet<(PodWork, PodEnd)>,
-    records: BTreeMap<String, PodRecord>,
-    holds: Vec<(Hold, String)>,
-    case: Option<Case>,
+    pub(super) records: BTreeMap<String, PodRecord>,
+    pub(super) holds: Vec<(Hold, String)>,
+    pub(super) case: Option<Case>,
 }
 
 impl Pass {
@@ -159,50 +160,32 @@ impl Pass {
 
     /// Decides about a pod on which nothing was done yet.
     fn consider(&mut self, pod: Pod, date: Option<jiff::Timestamp>, now: Duration) {
+        // The node's own hold stands already.
         if self.verdict.held().is_some() {
             return;
         }
-        match decide::skip(&pod) {
-            Some(Skip::Ready) => {
-                self.skipped(&pod, Skip::Ready);
-                self.holds
-                    .push((Hold::PodReady, format!("{} reads Ready", pod.path())));
+        let wait = self.context.settings.unreachable_for;
+        let evicted = wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait));
+        let progress = match decide::choose(&pod, &self.verdict, self.trigger, evicted) {
+            Choice::Delete => Progress::default(),
+            Choice::Clear => Progress::already_deleted(now),
+            Choice::Hold(hold, why) => return self.holds.push((hold, why)),
+            Choice::Skip(skip) => {
+                self.skipped(&pod, skip);
+                if skip == Skip::Ready {
+                    let why = format!("{} reads Ready", pod.path());
+                    self.holds.push((Hold::PodReady, why));
+                }
                 return;
             }
-            Some(skip) => return self.skipped(&pod, skip),
-            None => {}
-        }
-        let progress = match self.verdict {
-            Verdict::Removed if pod.is_force_deleted() && !pod.metadata.finalizers.is_empty() => {
-                Progress::already_deleted(now)
-            }
-            Verdict::Removed => {
-                let why = format!("the Node is gone; PodGC has not deleted {} yet", pod.path());
-                self.holds.push((Hold::UnknownNode, why));
-                return;
-            }
-            _ if self.trigger == Trigger::Sweep && !self.is_evicted(&pod, date) => {
-                let why = format!("Kubernetes has not evicted {} yet", pod.path());
-                self.holds.push((Hold::NotEvicted, why));
-                return;
-            }
-            _ => Progress::default(),
         };
-        let dry_run = self.context.settings.dry_run;
-        if dry_run && !self.context.once(&format!("dry run/{}", pod.metadata.uid)) {
+        if self.context.settings.dry_run && self.context.was_judged(&pod.metadata.uid) {
             return;
         }
         self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
     }
 
-    /// Without an alert, Kubernetes itself must have given the pod up, or the node been Unknown for
-    /// as long as the operator said.
-    fn is_evicted(&self, pod: &Pod, date: Option<jiff::Timestamp>) -> bool {
-        let wait = self.context.settings.unreachable_for;
-        pod.is_terminating() || wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait))
-    }
-
-    fn skipped(&self, pod: &Pod, skip: Skip) {
+    pub(super) fn skipped(&self, pod: &Pod, skip: Skip) {
         if self.context.once(&format!("{skip}/{}", pod.metadata.uid)) {
             self.context.metrics.skip(skip);
             let (path, uid) = (pod.path(), &pod.metadata.uid);
@@ -232,10 +215,9 @@ impl Pass {
         let (context, node) = (&self.context, &self.node);
         let trigger = self.trigger;
         let case = self.case.get_or_insert_with(|| {
-            let judgement = "gone: Ready is Unknown, tainted unreachable:NoExecute, Lease run out";
-            let judgement = match self.verdict {
+            let judgement = match &self.verdict {
+                Verdict::Gone { why, .. } | Verdict::Hold(_, why) => why.as_str(),
                 Verdict::Removed => "the Node object is gone, and finalizers keep its pods",
-                _ => judgement,
             };
             tracing::info!(node = %node, %trigger, judgement, "remediation begins");
             let id = context
@@ -250,98 +232,6 @@ impl Pass {
             }
         });
         case.id
-    }
-
-    /// Takes in how the work on one pod came to rest.
-    fn end(&mut self, work: PodWork, end: PodEnd) {
-        let now = self.context.clock.running();
-        let (ending, progress, first) = match end {
-            PodEnd::Ended {
-                ending,
-                progress,
-                first,
-            } => (ending, progress, first),
-            PodEnd::Held(hold, why, progress) => {
-                work.tell(&format!("held ({hold}): {why}"));
-                self.holds.push((hold, why));
-                if progress.has_begun() {
-                    self.record(work.pod, progress, now, 0);
-                }
-                return;
-            }
-            PodEnd::Excluded(skip) => return self.skipped(&work.pod, skip),
-            PodEnd::Stopped => return,
-        };
-        let metrics = &self.context.metrics;
-        if let Some(deletion) = ending.deletion {
-            metrics.deletion(deletion);
-        }
-        if let Some(patch) = ending.patch {
-            metrics.patch(patch);
-        }
-        work.tell(&format!("{}: {}", ending.result, ending.why));
-        self.context.history.pod(work.remediation, &work.pod, |s| {
-            s.outcome = Some(ending.result)
-        });
-        if let Some(case) = &mut self.case {
-            case.worst = case.worst.max(ending.result);
-        }
-        let told = format!(
-            "{} on lost node {}: {}",
-            work.pod.path(),
-            self.node,
-            ending.why
-        );
-        let given_up = self
-            .records
-            .remove(&work.pod.metadata.uid)
-            .map_or(0, |r| r.given_up);
-        match ending.result {
-            RemediationResult::Freed => {
-                if work.pod.is_stateful() {
-                    self.follow(work, first);
-                }
-            }
-            RemediationResult::DryRun => {}
-            RemediationResult::Aborted => {
-                self.context
-                    .events
-                    .of_pod(&work.pod, Reason::Aborted, &told);
-            }
-            RemediationResult::ProtectedFinalizer
-            | RemediationResult::Refused
-            | RemediationResult::Failed => {
-                self.context
-                    .events
-                    .of_pod(&work.pod, Reason::GivenUp, &told);
-                self.holds.push((Hold::Backoff, told));
-                self.record(work.pod, progress, now, given_up + 1);
-            }
-        }
-    }
-
-    fn record(&mut self, pod: Pod, progress: Progress, rested: Duration, given_up: u32) {
-        let uid = pod.metadata.uid.clone();
-        self.records.insert(
-            uid,
-            PodRecord {
-                pod,
-                progress,
-                rested,
-                given_up,
-            },
-        );
-    }
-
-    fn follow(&self, work: PodWork, first: bool) {
-        let follow = Follow {
-            context: work.context,
-            remediation: work.remediation,
-            pod: work.pod,
-            since: self.since,
-            counts: first,
-        };
-        tokio::spawn(follow.run());
     }
 
     /// Closes the remediation when nothing of it is left, and says what is.
@@ -381,15 +271,4 @@ impl Pass {
             calm,
         }
     }
-}
-
-/// Counts a remediation that is over.
-pub fn close(context: &Context, node: &NodeName, case: &Case) {
-    let took = context.clock.running().saturating_sub(case.began);
-    context.metrics.remediation(case.trigger, case.worst, took);
-    context
-        .history
-        .close(case.id, case.worst, context.clock.wall());
-    let (trigger, result) = (case.trigger, case.worst);
-    tracing::info!(%node, %trigger, %result, seconds = took.as_secs_f64(), "remediation ended");
 }

@@ -1,9 +1,9 @@
 //! The desk's own bookkeeping: who is looked at when, who is held, who is forgotten.
 
 use super::Context;
+use super::ending::close;
 use super::entry::{Entry, Held, Order};
 use super::events::Reason;
-use super::pass::close;
 use crate::decide::{Hold, NodeName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub struct State {
     pub nodes: BTreeMap<NodeName, Entry>,
     /// Alerts over all nodes.
     pub suspicions: usize,
+    /// Nodes that an alert suspects.
+    pub suspected: usize,
     /// Nodes to be looked at for the first time after a trigger, oldest first.
     pub firsts: VecDeque<NodeName>,
     /// Nodes to be looked at again, by time.
@@ -26,9 +28,16 @@ pub struct State {
 }
 
 impl State {
-    /// How many nodes an alert suspects.
-    pub fn suspected(&self) -> usize {
-        self.nodes.values().filter(|e| !e.alerts.is_empty()).count()
+    /// Changes a node's alerts and keeps count of them.
+    pub fn change(&mut self, node: &NodeName, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.nodes.get_mut(node) else {
+            return;
+        };
+        self.suspicions -= entry.alerts.len();
+        self.suspected -= usize::from(!entry.alerts.is_empty());
+        change(entry);
+        self.suspicions += entry.alerts.len();
+        self.suspected += usize::from(!entry.alerts.is_empty());
     }
 
     /// Makes room for one more suspicion of `node`, at the cost of one that led to nothing.
@@ -36,10 +45,7 @@ impl State {
         let Some(victim) = self.droppable.iter().find(|name| *name != node).cloned() else {
             return false;
         };
-        if let Some(entry) = self.nodes.get_mut(&victim) {
-            self.suspicions -= entry.alerts.len();
-            entry.alerts.clear();
-        }
+        self.change(&victim, |entry| entry.alerts.clear());
         tracing::warn!(node = %victim, "suspect dropped: there are too many, and it led to nothing");
         self.tidy(context, &victim);
         true

@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::error::ApiError;
-use crate::decide::{NodeName, Pod, SweepResult, is_named};
+use crate::decide::{NodeName, SweepResult, is_named};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -39,7 +39,7 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
         .collect();
     for namespace in context.settings.namespaces() {
         for pod in context.api.pods(namespace, "status.phase=Failed").await? {
-            if is_orphan(&pod)
+            if pod.is_orphan()
                 && is_named(&pod, &context.settings.selectors)
                 && !fleet.ready.contains(pod.node())
                 && let Ok(node) = NodeName::parse(pod.node())
@@ -57,9 +57,4 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
     tracing::debug!(found = found.len(), %result, "swept");
     desk.hand_on(&found, guard);
     Ok(result)
-}
-
-/// True when only a finalizer keeps a pod that PodGC deleted.
-fn is_orphan(pod: &Pod) -> bool {
-    pod.is_force_deleted() && !pod.metadata.finalizers.is_empty()
 }

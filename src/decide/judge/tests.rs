@@ -99,8 +99,11 @@ impl Scene {
 
     fn is_gone(self) {
         let verdict = self.judge();
-        let since = Some("2026-11-01T11:59:10Z".parse().expect("a time"));
-        assert_eq!(verdict, Verdict::Gone { since });
+        let Verdict::Gone { since, why } = verdict else {
+            panic!("not gone: {verdict:?}")
+        };
+        assert_eq!(since, Some("2026-11-01T11:59:10Z".parse().expect("a time")));
+        assert!(why.contains("Unknown since 2026-11-01T11:59:10Z"), "{why}");
     }
 }
 
