@@ -22,12 +22,16 @@ impl Access {
 
     /// Whether a request may pass.
     pub(super) fn allows(&self, verb: &str, resource: &str) -> bool {
-        !self.denied.contains(&(verb.to_owned(), resource.to_owned()))
+        !self
+            .denied
+            .contains(&(verb.to_owned(), resource.to_owned()))
     }
 
     /// Whether an access review says yes.
     pub(super) fn shows(&self, verb: &str, resource: &str) -> bool {
         self.allows(verb, resource)
-            && !self.hidden.contains(&(verb.to_owned(), resource.to_owned()))
+            && !self
+                .hidden
+                .contains(&(verb.to_owned(), resource.to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::objects::{has_unreachable_taint, node_ready, node_name, pod_ready};
+use super::objects::{has_unreachable_taint, node_name, node_ready, pod_ready};
 use super::world::World;
 
 /// One request, or one deletion by a controller of the cluster itself.
@@ -78,9 +78,14 @@ impl Truth {
             kubelet: machine.is_some_and(|machine| machine.alive()),
             reachable: machine.is_some_and(|machine| machine.reachable),
             containers_running: machine.is_some_and(|machine| machine.running.contains(&uid)),
-            node_ready: node.and_then(node_ready).map(|ready| ready.status.clone()).unwrap_or_default(),
+            node_ready: node
+                .and_then(node_ready)
+                .map(|ready| ready.status.clone())
+                .unwrap_or_default(),
             tainted: node.is_some_and(has_unreachable_taint),
-            pod_ready: pod_ready(pod).map(|ready| ready.status.clone()).unwrap_or_default(),
+            pod_ready: pod_ready(pod)
+                .map(|ready| ready.status.clone())
+                .unwrap_or_default(),
             terminating: pod.metadata.deletion_timestamp.is_some(),
             grace: pod.metadata.deletion_grace_period_seconds,
             node: node_key,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo, Pod};
+use k8s_openapi::api::core::v1::{
+    Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo, Pod,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -38,7 +40,11 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
         for count in 0..plan.replicas {
             let suffix = world.suffix(5);
             let pod = replica(&set, &suffix, &world.constants);
-            place(&mut world, pod, node(number + count.unsigned_abs() as usize));
+            place(
+                &mut world,
+                pod,
+                node(number + count.unsigned_abs() as usize),
+            );
         }
     }
     for plan in &layout.daemonsets {
@@ -61,7 +67,10 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
 pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
     let now = world.now;
     let by_its_clock = now + plan.skew;
-    world.machines.insert(plan.name.clone(), Machine::new(plan.lease, plan.skew));
+    // A machine whose Node was deleted is still there, with whatever runs on it.
+    let fresh = Machine::new(plan.lease, plan.skew);
+    let machine = world.machines.entry(plan.name.clone()).or_insert(fresh);
+    (machine.lease, machine.skew) = (plan.lease, plan.skew);
     let mut labels = BTreeMap::from([
         ("kubernetes.io/hostname".to_owned(), plan.name.clone()),
         ("kubernetes.io/os".to_owned(), "linux".to_owned()),
@@ -80,7 +89,12 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
     };
     let quantities = || {
         let amounts = [("cpu", "4"), ("memory", "16Gi"), ("pods", "110")];
-        Some(amounts.iter().map(|(name, it)| ((*name).to_owned(), Quantity((*it).into()))).collect())
+        Some(
+            amounts
+                .iter()
+                .map(|(name, it)| ((*name).to_owned(), Quantity((*it).into())))
+                .collect(),
+        )
     };
     let number = world.machines.len();
     let node = world.create(
@@ -98,7 +112,10 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
                         type_: "InternalIP".to_owned(),
                         address: format!("10.0.{}.{}", number / 250, number % 250 + 1),
                     },
-                    NodeAddress { type_: "Hostname".to_owned(), address: plan.name.clone() },
+                    NodeAddress {
+                        type_: "Hostname".to_owned(),
+                        address: plan.name.clone(),
+                    },
                 ]),
                 allocatable: quantities(),
                 capacity: quantities(),
@@ -121,7 +138,12 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
                         "KubeletHasSufficientPID",
                         "kubelet has sufficient PID available",
                     ),
-                    condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+                    condition(
+                        "Ready",
+                        "True",
+                        "KubeletReady",
+                        "kubelet is posting ready status",
+                    ),
                 ]),
                 node_info: Some(NodeSystemInfo {
                     architecture: "amd64".to_owned(),
@@ -181,16 +203,25 @@ fn place(world: &mut World, mut pod: Pod, node: Option<String>) {
         pod.spec.get_or_insert_default().node_name = Some(node.clone());
         set_pod_condition(&mut pod, "PodScheduled", "True", None, None, now);
         let number = world.pods.len();
-        set_running(&mut pod, &format!("10.244.{}.{}", number / 250 % 250, number % 250 + 1), now);
+        set_running(
+            &mut pod,
+            &format!("10.244.{}.{}", number / 250 % 250, number % 250 + 1),
+            now,
+        );
     }
     let pod = world.create("kube-controller-manager", pod);
-    let (Some(node), Some(uid)) = (node_name(&pod), &pod.metadata.uid) else { return };
+    let (Some(node), Some(uid)) = (node_name(&pod), &pod.metadata.uid) else {
+        return;
+    };
     if let Some(machine) = world.machines.get_mut(node) {
         machine.running.insert(uid.clone());
     }
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     for claim in claims(&pod) {
-        let attachment = Attachment { node: node.to_owned(), free_at: None };
+        let attachment = Attachment {
+            node: node.to_owned(),
+            free_at: None,
+        };
         world.volumes.insert(key(&namespace, claim), attachment);
     }
 }

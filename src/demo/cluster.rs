@@ -65,7 +65,9 @@ impl Cluster {
         loop {
             let next = {
                 let mut state = self.lock();
-                let State { world, controllers, .. } = &mut *state;
+                let State {
+                    world, controllers, ..
+                } = &mut *state;
                 controllers.settle(world);
                 controllers.next()
             };
@@ -193,7 +195,9 @@ impl Cluster {
     /// Restarts the kube-controller-manager: what it had observed, and its timers, are lost.
     pub fn restart_controller_manager(&self) {
         let mut state = self.lock();
-        let State { world, controllers, .. } = &mut *state;
+        let State {
+            world, controllers, ..
+        } = &mut *state;
         controllers.restart_manager(world);
         drop(state);
         self.shared.written.notify_one();
@@ -210,7 +214,11 @@ impl Cluster {
 
     /// The state, with its clock set to now.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.world.now = self.now();
         state
     }

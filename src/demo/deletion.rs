@@ -26,7 +26,11 @@ pub struct Deletion {
 impl Deletion {
     /// At once, and only this UID.
     pub fn now(uid: &str) -> Self {
-        Self { grace: Some(0), uid: Some(uid.to_owned()), ..Self::default() }
+        Self {
+            grace: Some(0),
+            uid: Some(uid.to_owned()),
+            ..Self::default()
+        }
     }
 }
 
@@ -54,7 +58,11 @@ pub fn delete_pod(world: &mut World, at: &Key, asked: &Deletion) -> Result<Pod, 
         )));
     }
     let version = pod.metadata.resource_version.as_deref().unwrap_or_default();
-    if let Some(wanted) = asked.resource_version.as_deref().filter(|wanted| *wanted != version) {
+    if let Some(wanted) = asked
+        .resource_version
+        .as_deref()
+        .filter(|wanted| *wanted != version)
+    {
         return Err(Refusal::Conflict(format!(
             "the ResourceVersion in the precondition ({wanted}) does not match the \
              ResourceVersion in record ({version}). The object might have been modified"
@@ -76,13 +84,16 @@ pub fn delete_pod(world: &mut World, at: &Key, asked: &Deletion) -> Result<Pod, 
 
 /// Deletes a pod in the name of a controller of the cluster, and writes it into the audit log.
 pub fn delete_as(world: &mut World, actor: &str, at: &Key, asked: &Deletion) {
-    let truth = world.pods.get(at).map(|pod| Truth::of(world, pod, asked.uid.clone()));
+    let truth = world
+        .pods
+        .get(at)
+        .map(|pod| Truth::of(world, pod, asked.uid.clone()));
     let status = match delete_pod(world, at, asked) {
         Ok(_) => 200,
         Err(Refusal::NotFound) => 404,
         Err(Refusal::Conflict(_)) => 409,
     };
-    world.audit.push(Entry {
+    world.record(Entry {
         at: world.now,
         verb: "delete",
         resource: "pods".to_owned(),
@@ -112,13 +123,18 @@ fn mark_deleted(world: &World, pod: &mut Pod, asked: Option<i64>) -> bool {
     if let Some(since) = &pod.metadata.deletion_timestamp {
         // Once begun, the grace may only be shortened.
         let old = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
-        let Some(shorter) = asked.filter(|asked| *asked < old) else { return false };
+        let Some(shorter) = asked.filter(|asked| *asked < old) else {
+            return false;
+        };
         let earlier = Duration::from_secs((old - shorter).unsigned_abs());
         pod.metadata.deletion_timestamp = Some(time(since.0 - earlier));
         pod.metadata.deletion_grace_period_seconds = Some(shorter);
         return true;
     }
-    let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
+    let own = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.termination_grace_period_seconds);
     // A pod that runs nowhere, or not any more, needs no grace.
     let grace = match node_name(pod) {
         Some(_) if !finished(pod) => asked.or(own).unwrap_or(0),
@@ -133,11 +149,17 @@ fn mark_deleted(world: &World, pod: &mut Pod, asked: Option<i64>) -> bool {
 /// The attach/detach controller's part: a volume leaves a healthy node at once, any other only
 /// after six minutes, unless a person has declared the node out of service.
 fn release_volumes(world: &mut World, pod: &Pod) {
-    let Some(node_name) = node_name(pod) else { return };
-    let healthy = world.get("", node_name).is_none_or(|node| {
-        is_node_ready(node) || has_taint(node, OUT_OF_SERVICE, "NoExecute")
-    });
-    let free_at = if healthy { world.now } else { world.now + world.constants.detach_after };
+    let Some(node_name) = node_name(pod) else {
+        return;
+    };
+    let healthy = world
+        .get("", node_name)
+        .is_none_or(|node| is_node_ready(node) || has_taint(node, OUT_OF_SERVICE, "NoExecute"));
+    let free_at = if healthy {
+        world.now
+    } else {
+        world.now + world.constants.detach_after
+    };
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     for claim in claims(pod) {
         if let Some(attached) = world.volumes.get_mut(&key(namespace, claim))
@@ -185,13 +207,19 @@ mod tests {
         assert_eq!(deleted.metadata.deletion_timestamp, Some(time(ends)));
         // Asking again, or for longer, changes nothing; asking for less shortens it.
         let version = world.revision();
-        let longer = Deletion { grace: Some(900), ..Deletion::default() };
+        let longer = Deletion {
+            grace: Some(900),
+            ..Deletion::default()
+        };
         delete_pod(&mut world, &at, &longer).unwrap();
         assert_eq!(world.revision(), version);
         let deleted = delete_pod(&mut world, &at, &Deletion::now(&uid)).unwrap();
         assert_eq!(deleted.metadata.deletion_timestamp, Some(time(world.now)));
         assert!(!world.pods.contains_key(&at));
-        assert_eq!(delete_pod(&mut world, &at, &Deletion::now(&uid)), Err(Refusal::NotFound));
+        assert_eq!(
+            delete_pod(&mut world, &at, &Deletion::now(&uid)),
+            Err(Refusal::NotFound)
+        );
     }
 
     #[test]
@@ -208,8 +236,14 @@ mod tests {
                  The object might have been deleted and then recreated"
             )
         );
-        let stale = Deletion { resource_version: Some("1".into()), ..Deletion::now(&uid) };
-        assert!(matches!(delete_pod(&mut world, &at, &stale), Err(Refusal::Conflict(_))));
+        let stale = Deletion {
+            resource_version: Some("1".into()),
+            ..Deletion::now(&uid)
+        };
+        assert!(matches!(
+            delete_pod(&mut world, &at, &stale),
+            Err(Refusal::Conflict(_))
+        ));
         assert!(world.pods.contains_key(&at));
     }
 
@@ -222,12 +256,18 @@ mod tests {
             remove_if_free(world, &at);
         };
         clear(&mut world);
-        assert!(world.pods.contains_key(&at), "an ordinary delete still waits for its grace");
+        assert!(
+            world.pods.contains_key(&at),
+            "an ordinary delete still waits for its grace"
+        );
         world.update::<Pod>(&at, "test", |pod| {
             pod.metadata.finalizers = Some(vec!["example.com/hold".into()]);
         });
         let answer = delete_pod(&mut world, &at, &Deletion::now(&uid)).unwrap();
-        assert_eq!(answer.metadata.finalizers, Some(vec!["example.com/hold".to_owned()]));
+        assert_eq!(
+            answer.metadata.finalizers,
+            Some(vec!["example.com/hold".to_owned()])
+        );
         assert!(world.pods.contains_key(&at));
         clear(&mut world);
         assert!(!world.pods.contains_key(&at));
@@ -237,7 +277,10 @@ mod tests {
     fn a_dry_run_answers_alike_and_changes_nothing() {
         let (mut world, at, uid) = world(None);
         let version = world.revision();
-        let asked = Deletion { dry_run: true, ..Deletion::now(&uid) };
+        let asked = Deletion {
+            dry_run: true,
+            ..Deletion::now(&uid)
+        };
         let answer = delete_pod(&mut world, &at, &asked).unwrap();
         assert_eq!(answer.metadata.deletion_grace_period_seconds, Some(0));
         assert_eq!(world.revision(), version);

@@ -144,9 +144,8 @@ impl Faults {
     /// What happens to a request: the latencies of all faults that match it, and the first other
     /// effect.
     pub(super) fn meet(&mut self, target: &Target<'_>, now: Timestamp) -> Vec<Effect> {
-        self.active.retain(|(fault, ends)| {
-            fault.count != Some(0) && ends.is_none_or(|ends| now < ends)
-        });
+        self.active
+            .retain(|(fault, ends)| fault.count != Some(0) && ends.is_none_or(|ends| now < ends));
         let mut effects = Vec::new();
         let mut decided = false;
         for (fault, _) in &mut self.active {
@@ -178,14 +177,21 @@ impl Faults {
 mod tests {
     use super::*;
 
-    const DELETE: Target<'_> =
-        Target { verb: "delete", resource: "pods", name: "p", user_agent: "one" };
+    const DELETE: Target<'_> = Target {
+        verb: "delete",
+        resource: "pods",
+        name: "p",
+        user_agent: "one",
+    };
 
     #[test]
     fn a_fault_meets_what_it_names_as_often_as_it_says() {
         let now = Timestamp::UNIX_EPOCH;
         let mut faults = Faults::default();
-        faults.add(Fault::new(Effect::Hang).verb("delete").after(1).times(1), now);
+        faults.add(
+            Fault::new(Effect::Hang).verb("delete").after(1).times(1),
+            now,
+        );
         faults.add(Fault::new(Effect::Reset).resource("nodes"), now);
         assert_eq!(faults.meet(&DELETE, now), []);
         assert_eq!(faults.meet(&DELETE, now), [Effect::Hang]);
@@ -195,11 +201,20 @@ mod tests {
     #[test]
     fn a_fault_ends_with_its_time_and_latency_adds_up() {
         let start = Timestamp::UNIX_EPOCH;
-        let slow = Effect::Latency { before: Duration::from_secs(1), after: Duration::ZERO };
+        let slow = Effect::Latency {
+            before: Duration::from_secs(1),
+            after: Duration::ZERO,
+        };
         let mut faults = Faults::default();
         faults.add(Fault::new(slow.clone()), start);
-        faults.add(Fault::new(Effect::Reset).lasting(Duration::from_secs(10)), start);
+        faults.add(
+            Fault::new(Effect::Reset).lasting(Duration::from_secs(10)),
+            start,
+        );
         assert_eq!(faults.meet(&DELETE, start), [slow.clone(), Effect::Reset]);
-        assert_eq!(faults.meet(&DELETE, start + Duration::from_secs(10)), [slow]);
+        assert_eq!(
+            faults.meet(&DELETE, start + Duration::from_secs(10)),
+            [slow]
+        );
     }
 }

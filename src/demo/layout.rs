@@ -6,9 +6,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::{
     DaemonSet, DaemonSetSpec, ReplicaSet, ReplicaSetSpec, StatefulSet, StatefulSetSpec,
 };
-use k8s_openapi::api::core::v1::{
-    Container, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec,
-};
+use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 
 /// One node.
@@ -153,7 +151,10 @@ impl Plan {
     }
 
     fn selector(&self) -> LabelSelector {
-        LabelSelector { match_labels: Some(self.labels()), ..LabelSelector::default() }
+        LabelSelector {
+            match_labels: Some(self.labels()),
+            ..LabelSelector::default()
+        }
     }
 
     fn template(&self) -> PodTemplateSpec {
@@ -178,10 +179,17 @@ impl Plan {
 
     pub(super) fn statefulset(&self) -> StatefulSet {
         let claim = self.claim.then(|| PersistentVolumeClaim {
-            metadata: ObjectMeta { name: Some("data".to_owned()), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some("data".to_owned()),
+                ..ObjectMeta::default()
+            },
             ..PersistentVolumeClaim::default()
         });
-        let policy = if self.parallel { "Parallel" } else { "OrderedReady" };
+        let policy = if self.parallel {
+            "Parallel"
+        } else {
+            "OrderedReady"
+        };
         StatefulSet {
             metadata: self.meta(),
             spec: Some(StatefulSetSpec {
@@ -268,8 +276,13 @@ pub struct Layout {
 impl Layout {
     /// Ordinary nodes `node-1` to `node-N`, and nothing on them.
     pub fn nodes(count: usize) -> Self {
-        let nodes = (1..=count).map(|number| NodePlan::new(&format!("node-{number}"))).collect();
-        Self { nodes, ..Self::default() }
+        let nodes = (1..=count)
+            .map(|number| NodePlan::new(&format!("node-{number}")))
+            .collect();
+        Self {
+            nodes,
+            ..Self::default()
+        }
     }
 
     /// Adds a node.
@@ -311,9 +324,17 @@ impl Layout {
     /// `node-1` carries `prometheus-k8s-0` and `alertmanager-main-0`.
     pub fn kube_prometheus() -> Self {
         Self::nodes(3)
-            .statefulset(Plan::new("monitoring", "prometheus-k8s").replicas(2).parallel().grace(600))
             .statefulset(
-                Plan::new("monitoring", "alertmanager-main").replicas(3).parallel().grace(120),
+                Plan::new("monitoring", "prometheus-k8s")
+                    .replicas(2)
+                    .parallel()
+                    .grace(600),
+            )
+            .statefulset(
+                Plan::new("monitoring", "alertmanager-main")
+                    .replicas(3)
+                    .parallel()
+                    .grace(120),
             )
             .replicaset(Plan::new("monitoring", "grafana"))
             .replicaset(Plan::new("monitoring", "kube-state-metrics"))

@@ -19,7 +19,12 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// A node's Ready condition.
 pub fn node_ready(node: &Node) -> Option<&NodeCondition> {
-    node.status.as_ref()?.conditions.as_ref()?.iter().find(|one| one.type_ == "Ready")
+    node.status
+        .as_ref()?
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|one| one.type_ == "Ready")
 }
 
 /// Whether a node's Ready condition is `True`.
@@ -29,12 +34,17 @@ pub fn is_node_ready(node: &Node) -> bool {
 
 /// A node's taints.
 pub fn taints(node: &Node) -> &[Taint] {
-    node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default()
+    node.spec
+        .as_ref()
+        .and_then(|spec| spec.taints.as_deref())
+        .unwrap_or_default()
 }
 
 /// Whether a node carries a taint of that key and effect.
 pub fn has_taint(node: &Node, key: &str, effect: &str) -> bool {
-    taints(node).iter().any(|taint| taint.key == key && taint.effect == effect)
+    taints(node)
+        .iter()
+        .any(|taint| taint.key == key && taint.effect == effect)
 }
 
 /// Whether a node carries the taint that evicts pods from a node that is not heard of.
@@ -44,7 +54,12 @@ pub fn has_unreachable_taint(node: &Node) -> bool {
 
 /// A pod's Ready condition.
 pub fn pod_ready(pod: &Pod) -> Option<&PodCondition> {
-    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|one| one.type_ == "Ready")
+    pod.status
+        .as_ref()?
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|one| one.type_ == "Ready")
 }
 
 /// Whether a pod's Ready condition is `True`.
@@ -59,7 +74,10 @@ pub fn node_name(pod: &Pod) -> Option<&str> {
 
 /// A pod's phase, `Pending` when it has none.
 pub fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or("Pending")
 }
 
 /// Whether a pod is being deleted.
@@ -104,7 +122,10 @@ pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 
 /// A pod's tolerations.
 pub fn tolerations(pod: &Pod) -> &[Toleration] {
-    pod.spec.as_ref().and_then(|spec| spec.tolerations.as_deref()).unwrap_or_default()
+    pod.spec
+        .as_ref()
+        .and_then(|spec| spec.tolerations.as_deref())
+        .unwrap_or_default()
 }
 
 /// Sets a condition of a pod; the transition time moves only when the status does.
@@ -116,8 +137,11 @@ pub fn set_pod_condition(
     message: Option<&str>,
     now: Timestamp,
 ) {
-    let conditions =
-        pod.status.get_or_insert_default().conditions.get_or_insert_default();
+    let conditions = pod
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default();
     let known = conditions.iter().position(|one| one.type_ == kind);
     let since = match known.map(|at| &conditions[at]) {
         Some(old) if old.status == status => old.last_transition_time.clone(),
@@ -139,11 +163,18 @@ pub fn set_pod_condition(
 
 /// A pod's status as its kubelet reports it once everything runs.
 pub fn set_running(pod: &mut Pod, address: &str, now: Timestamp) {
-    for kind in ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"] {
+    for kind in [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+    ] {
         set_pod_condition(pod, kind, "True", None, None, now);
     }
     set_containers(pod, true, || ContainerState {
-        running: Some(ContainerStateRunning { started_at: Some(time(now)) }),
+        running: Some(ContainerStateRunning {
+            started_at: Some(time(now)),
+        }),
         ..ContainerState::default()
     });
     let status = pod.status.get_or_insert_default();
@@ -158,7 +189,14 @@ pub fn set_creating(pod: &mut Pod, now: Timestamp) {
     let message = format!("containers with unready status: [{}]", names.join(" "));
     set_pod_condition(pod, "Initialized", "True", None, None, now);
     for kind in ["Ready", "ContainersReady"] {
-        set_pod_condition(pod, kind, "False", Some("ContainersNotReady"), Some(&message), now);
+        set_pod_condition(
+            pod,
+            kind,
+            "False",
+            Some("ContainersNotReady"),
+            Some(&message),
+            now,
+        );
     }
     set_containers(pod, false, || ContainerState {
         waiting: Some(ContainerStateWaiting {
@@ -192,7 +230,11 @@ pub fn set_stopped(pod: &mut Pod, now: Timestamp) {
 fn container_names(pod: &Pod) -> Vec<String> {
     pod.spec
         .iter()
-        .flat_map(|spec| spec.containers.iter().map(|container| container.name.clone()))
+        .flat_map(|spec| {
+            spec.containers
+                .iter()
+                .map(|container| container.name.clone())
+        })
         .collect()
 }
 
@@ -251,11 +293,20 @@ mod tests {
             effect: "NoExecute".to_owned(),
             ..Taint::default()
         };
-        assert!(tolerates(&toleration(UNREACHABLE, "Exists", "NoExecute"), &taint));
+        assert!(tolerates(
+            &toleration(UNREACHABLE, "Exists", "NoExecute"),
+            &taint
+        ));
         assert!(tolerates(&toleration("", "Exists", ""), &taint));
         assert!(tolerates(&toleration(UNREACHABLE, "Equal", ""), &taint));
-        assert!(!tolerates(&toleration(NOT_READY, "Exists", "NoExecute"), &taint));
-        assert!(!tolerates(&toleration(UNREACHABLE, "Exists", "NoSchedule"), &taint));
+        assert!(!tolerates(
+            &toleration(NOT_READY, "Exists", "NoExecute"),
+            &taint
+        ));
+        assert!(!tolerates(
+            &toleration(UNREACHABLE, "Exists", "NoSchedule"),
+            &taint
+        ));
     }
 
     #[test]
@@ -265,8 +316,14 @@ mod tests {
         let later = Timestamp::constant(200, 0);
         set_pod_condition(&mut pod, "Ready", "True", None, None, first);
         set_pod_condition(&mut pod, "Ready", "True", Some("Other"), None, later);
-        assert_eq!(pod_ready(&pod).unwrap().last_transition_time, Some(time(first)));
+        assert_eq!(
+            pod_ready(&pod).unwrap().last_transition_time,
+            Some(time(first))
+        );
         set_pod_condition(&mut pod, "Ready", "False", None, None, later);
-        assert_eq!(pod_ready(&pod).unwrap().last_transition_time, Some(time(later)));
+        assert_eq!(
+            pod_ready(&pod).unwrap().last_transition_time,
+            Some(time(later))
+        );
     }
 }

@@ -259,7 +259,10 @@ impl World {
 
     /// Keys of the pods bound to a node; of those bound to none for the empty name.
     pub fn pods_on(&self, node: &str) -> Vec<Key> {
-        self.pods_by_node.get(node).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+        self.pods_by_node
+            .get(node)
+            .map(|keys| keys.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// How many pods are bound to a node.
@@ -289,6 +292,15 @@ impl World {
     /// UIDs of all controllers of stored pods.
     pub fn owners(&self) -> impl Iterator<Item = &String> {
         self.pods_by_owner.keys()
+    }
+
+    /// Writes into the audit log. Of a cluster that is asked for days only the later part is kept.
+    pub fn record(&mut self, entry: Entry) {
+        const ENOUGH: usize = 400_000;
+        if self.audit.len() >= ENOUGH {
+            self.audit.drain(..ENOUGH / 2);
+        }
+        self.audit.push(entry);
     }
 
     /// Tells the controllers of something that is no object of the API.
@@ -440,14 +452,20 @@ pub fn key(namespace: &str, name: &str) -> Key {
 /// An object's key.
 pub fn key_of<K: Kind>(object: &K) -> Key {
     let meta = object.metadata();
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
 }
 
 /// The owner reference that is marked as controller.
 pub fn controller(
     meta: &ObjectMeta,
 ) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference> {
-    meta.owner_references.as_ref()?.iter().find(|owner| owner.controller == Some(true))
+    meta.owner_references
+        .as_ref()?
+        .iter()
+        .find(|owner| owner.controller == Some(true))
 }
 
 /// A `Time` as the API stores it: whole seconds.
@@ -463,7 +481,10 @@ pub fn micro_time(at: Timestamp) -> MicroTime {
 /// The API server's own mark of a write: who, and when by its clock.
 fn stamp<K: Kind>(object: &mut K, manager: &str, now: Timestamp) {
     let fields = object.metadata_mut().managed_fields.get_or_insert_default();
-    match fields.iter_mut().find(|entry| entry.manager.as_deref() == Some(manager)) {
+    match fields
+        .iter_mut()
+        .find(|entry| entry.manager.as_deref() == Some(manager))
+    {
         Some(entry) => entry.time = Some(time(now)),
         None => fields.push(ManagedFieldsEntry {
             api_version: Some(K::API_VERSION.to_owned()),
@@ -493,7 +514,10 @@ mod tests {
 
     fn node(name: &str) -> Node {
         Node {
-            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
             ..Node::default()
         }
     }
@@ -516,12 +540,22 @@ mod tests {
         world.create("kubelet", node("a"));
         world.now += std::time::Duration::from_millis(7900);
         world.update::<Node>(&key("", "a"), "kubelet", |node| {
-            node.metadata.labels.get_or_insert_default().insert("a".into(), "b".into());
+            node.metadata
+                .labels
+                .get_or_insert_default()
+                .insert("a".into(), "b".into());
         });
-        let fields = world.nodes[&key("", "a")].metadata.managed_fields.clone().unwrap();
+        let fields = world.nodes[&key("", "a")]
+            .metadata
+            .managed_fields
+            .clone()
+            .unwrap();
         assert_eq!(fields.len(), 1);
         let start = world.constants.start;
-        assert_eq!(fields[0].time, Some(time(start + std::time::Duration::from_secs(7))));
+        assert_eq!(
+            fields[0].time,
+            Some(time(start + std::time::Duration::from_secs(7)))
+        );
     }
 
     #[test]

@@ -26,20 +26,27 @@ pub(super) struct TaintEviction {
 
 impl TaintEviction {
     fn consider(&mut self, world: &World, at: &Key) {
-        let Some(pod) = world.pods.get(at) else { return };
+        let Some(pod) = world.pods.get(at) else {
+            return;
+        };
         let item = (at.clone(), uid(pod).to_owned());
         let Some(node) = node_name(pod).and_then(|node| world.nodes.get(&key("", node))) else {
             return;
         };
-        let mut tainted = taints(node).iter().filter(|one| one.effect == "NoExecute").peekable();
+        let mut tainted = taints(node)
+            .iter()
+            .filter(|one| one.effect == "NoExecute")
+            .peekable();
         if tainted.peek().is_none() || terminating(pod) {
             self.timers.remove(&item);
             return;
         }
         let mut patience: Option<Duration> = None;
         for taint in tainted {
-            let mut covering =
-                tolerations(pod).iter().filter(|one| tolerates(one, taint)).peekable();
+            let mut covering = tolerations(pod)
+                .iter()
+                .filter(|one| tolerates(one, taint))
+                .peekable();
             if covering.peek().is_none() {
                 patience = Some(Duration::ZERO);
                 break;
@@ -90,7 +97,10 @@ impl Controller for TaintEviction {
                     now,
                 );
             });
-            let asked = Deletion { uid: Some(wanted), ..Deletion::default() };
+            let asked = Deletion {
+                uid: Some(wanted),
+                ..Deletion::default()
+            };
             delete_as(world, ACTOR, &at, &asked);
         }
     }

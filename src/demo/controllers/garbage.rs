@@ -66,9 +66,20 @@ fn has_workload(world: &World, kind: &str, key: &Key) -> bool {
 fn collect_lease(world: &mut World, node: &str) {
     let at = key(LEASES, node);
     let owner = world.leases.get(&at).and_then(|lease| {
-        Some(lease.metadata.owner_references.as_ref()?.first()?.uid.clone())
+        Some(
+            lease
+                .metadata
+                .owner_references
+                .as_ref()?
+                .first()?
+                .uid
+                .clone(),
+        )
     });
-    let lives = world.nodes.get(&key("", node)).and_then(|node| node.metadata.uid.clone());
+    let lives = world
+        .nodes
+        .get(&key("", node))
+        .and_then(|node| node.metadata.uid.clone());
     if owner.is_some() && owner != lives {
         world.remove::<Lease>(&at);
     }
@@ -96,7 +107,10 @@ fn collect_pods(world: &mut World) {
             .map(|pod| (key_of(pod), uid(pod).to_owned()))
             .collect();
         for (at, uid) in pods {
-            let asked = Deletion { uid: Some(uid), ..Deletion::default() };
+            let asked = Deletion {
+                uid: Some(uid),
+                ..Deletion::default()
+            };
             delete_as(world, ACTOR, &at, &asked);
         }
     }

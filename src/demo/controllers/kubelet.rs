@@ -14,8 +14,8 @@ use super::Controller;
 use super::queue::Queue;
 use crate::demo::deletion::{Deletion, delete_as};
 use crate::demo::objects::{
-    claims, finished, is_pod_ready, node_name, set_creating, set_running, set_stopped,
-    terminating, uid,
+    claims, finished, is_pod_ready, node_name, set_creating, set_running, set_stopped, terminating,
+    uid,
 };
 use crate::demo::world::{Attachment, Change, Key, LEASES, World, key, micro_time, time};
 
@@ -50,11 +50,17 @@ impl Kubelets {
             tasks.add(Task::Renew(name.clone()), world.now + phase);
             tasks.add(Task::Report(name.clone()), world.now + phase);
         }
-        Self { tasks, starting: BTreeMap::new(), stopping: BTreeMap::new() }
+        Self {
+            tasks,
+            starting: BTreeMap::new(),
+            stopping: BTreeMap::new(),
+        }
     }
 
     fn renew(&mut self, world: &mut World, node: String) {
-        let Some(machine) = world.machines.get(&node) else { return };
+        let Some(machine) = world.machines.get(&node) else {
+            return;
+        };
         if !machine.speaks() || !machine.lease {
             return;
         }
@@ -62,11 +68,16 @@ impl Kubelets {
         world.update::<Lease>(&key(LEASES, &node), "kubelet", |lease| {
             lease.spec.get_or_insert_default().renew_time = Some(stamp);
         });
-        self.tasks.add(Task::Renew(node), world.now + world.constants.renew_interval);
+        self.tasks.add(
+            Task::Renew(node),
+            world.now + world.constants.renew_interval,
+        );
     }
 
     fn report(&mut self, world: &mut World, node: String) {
-        let Some(machine) = world.machines.get(&node) else { return };
+        let Some(machine) = world.machines.get(&node) else {
+            return;
+        };
         if !machine.speaks() {
             return;
         }
@@ -76,19 +87,31 @@ impl Kubelets {
             false => world.constants.renew_interval,
         };
         let healthy = machine.healthy;
-        world.update::<Node>(&key("", &node), "kubelet", |node| {
-            report_conditions(node, healthy, by_its_clock, every);
-        });
-        self.tasks.add(Task::Report(node), world.now + world.constants.renew_interval);
+        if world
+            .get("", &node)
+            .is_some_and(|it| is_stale(it, healthy, by_its_clock, every))
+        {
+            world.update::<Node>(&key("", &node), "kubelet", |node| {
+                report_conditions(node, healthy, by_its_clock);
+            });
+        }
+        self.tasks.add(
+            Task::Report(node),
+            world.now + world.constants.renew_interval,
+        );
     }
 
     /// One look at one pod.
     fn sync(&mut self, world: &mut World, at: Key) {
-        let Some(pod) = world.pods.get(&at) else { return };
+        let Some(pod) = world.pods.get(&at) else {
+            return;
+        };
         let (Some(node), uid) = (node_name(pod).map(str::to_owned), uid(pod).to_owned()) else {
             return;
         };
-        let Some(machine) = world.machines.get(&node) else { return };
+        let Some(machine) = world.machines.get(&node) else {
+            return;
+        };
         if !machine.speaks() {
             self.starting.remove(&uid);
             self.stopping.remove(&uid);
@@ -102,16 +125,27 @@ impl Kubelets {
     }
 
     fn start(&mut self, world: &mut World, at: Key, node: String, uid: String) {
-        let Some(pod) = world.pods.get(&at) else { return };
-        let running = world.machines.get(&node).is_some_and(|one| one.running.contains(&uid));
+        let Some(pod) = world.pods.get(&at) else {
+            return;
+        };
+        let running = world
+            .machines
+            .get(&node)
+            .is_some_and(|one| one.running.contains(&uid));
         if running && is_pod_ready(pod) {
             return;
         }
         let now = world.now;
         if !running {
-            let ready = *self.starting.entry(uid.clone()).or_insert(now + world.constants.pod_start);
+            let ready = *self
+                .starting
+                .entry(uid.clone())
+                .or_insert(now + world.constants.pod_start);
             let claims: Vec<Key> = claims(pod).map(|claim| key(&at.0, claim)).collect();
-            let volumes = claims.iter().filter_map(|claim| attachable(world, claim, &node)).max();
+            let volumes = claims
+                .iter()
+                .filter_map(|claim| attachable(world, claim, &node))
+                .max();
             let due = ready.max(volumes.unwrap_or(now));
             if due > now {
                 world.update::<Pod>(&at, "kubelet", |pod| set_creating(pod, now));
@@ -119,7 +153,13 @@ impl Kubelets {
                 return;
             }
             for claim in claims {
-                world.volumes.insert(claim, Attachment { node: node.clone(), free_at: None });
+                world.volumes.insert(
+                    claim,
+                    Attachment {
+                        node: node.clone(),
+                        free_at: None,
+                    },
+                );
             }
         }
         self.starting.remove(&uid);
@@ -131,8 +171,13 @@ impl Kubelets {
     }
 
     fn stop(&mut self, world: &mut World, at: Key, node: String, uid: String) {
-        let Some(pod) = world.pods.get(&at) else { return };
-        let running = world.machines.get(&node).is_some_and(|one| one.running.contains(&uid));
+        let Some(pod) = world.pods.get(&at) else {
+            return;
+        };
+        let running = world
+            .machines
+            .get(&node)
+            .is_some_and(|one| one.running.contains(&uid));
         let grace = pod.metadata.deletion_grace_period_seconds;
         if finished(pod) && !running && grace == Some(0) {
             // Stopped and deleted already: a finalizer holds what is left.
@@ -166,14 +211,20 @@ impl Kubelets {
             .iter()
             .filter_map(|at| world.pods.get(at)?.metadata.uid.clone())
             .collect();
-        if let Some(machine) = world.machines.get_mut(node).filter(|machine| machine.speaks()) {
+        if let Some(machine) = world
+            .machines
+            .get_mut(node)
+            .filter(|machine| machine.speaks())
+        {
             machine.running.retain(|uid| wanted.contains(uid));
         }
     }
 
     /// A machine changed: whoever can speak now does so at once.
     fn machine_changed(&mut self, world: &World, node: &str) {
-        let Some(machine) = world.machines.get(node) else { return };
+        let Some(machine) = world.machines.get(node) else {
+            return;
+        };
         if !machine.power {
             // What was on its way up or down is lost with the power.
             for at in world.pods_on(node) {
@@ -189,10 +240,17 @@ impl Kubelets {
         let now = world.now;
         self.tasks.add(Task::Renew(node.to_owned()), now);
         self.tasks.remove(&Task::Report(node.to_owned()));
-        self.tasks.add(Task::Report(node.to_owned()), now + world.constants.node_ready_delay);
-        self.tasks.add(Task::Orphans(node.to_owned()), now + world.constants.pod_stop);
+        self.tasks.add(
+            Task::Report(node.to_owned()),
+            now + world.constants.node_ready_delay,
+        );
+        self.tasks.add(
+            Task::Orphans(node.to_owned()),
+            now + world.constants.pod_stop,
+        );
         for at in world.pods_on(node) {
-            self.tasks.add(Task::Pod(at), now + world.constants.reaction);
+            self.tasks
+                .add(Task::Pod(at), now + world.constants.reaction);
         }
     }
 }
@@ -201,9 +259,14 @@ impl Controller for Kubelets {
     fn observe(&mut self, world: &World, change: &Change) {
         match change {
             Change::Machine(node) => self.machine_changed(world, node),
-            Change::Pod { key, node: Some(node), .. } => {
+            Change::Pod {
+                key,
+                node: Some(node),
+                ..
+            } => {
                 if world.pods.contains_key(key) {
-                    self.tasks.add(Task::Pod(key.clone()), world.now + world.constants.reaction);
+                    self.tasks
+                        .add(Task::Pod(key.clone()), world.now + world.constants.reaction);
                 } else {
                     let stopped = world.now + world.constants.pod_stop;
                     self.tasks.add(Task::Orphans(node.clone()), stopped);
@@ -233,45 +296,87 @@ impl Controller for Kubelets {
 fn attachable(world: &World, claim: &Key, node: &str) -> Option<Timestamp> {
     let attached = world.volumes.get(claim).filter(|one| one.node != node)?;
     // A node that came back lets go at once.
-    if attached.free_at.is_some() && world.machines.get(&attached.node).is_some_and(|m| m.speaks())
+    if attached.free_at.is_some()
+        && world
+            .machines
+            .get(&attached.node)
+            .is_some_and(|m| m.speaks())
     {
         return None;
     }
     // Still used there: look again.
-    Some(attached.free_at.unwrap_or(world.now + world.constants.monitor_period))
+    Some(
+        attached
+            .free_at
+            .unwrap_or(world.now + world.constants.monitor_period),
+    )
 }
 
-/// What a kubelet writes about its node, if anything has changed or its time has come.
-fn report_conditions(node: &mut Node, healthy: bool, now: Timestamp, every: Duration) {
-    let conditions = node.status.get_or_insert_default().conditions.get_or_insert_default();
-    let wanted = |kind: &str| match (kind, healthy) {
+const CONDITIONS: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
+
+/// Status, reason and message of a condition as a kubelet sees it.
+fn truth(kind: &str, healthy: bool) -> (&'static str, &'static str, &'static str) {
+    match (kind, healthy) {
         ("Ready", true) => ("True", "KubeletReady", "kubelet is posting ready status"),
         ("Ready", false) => ("False", "KubeletNotReady", "container runtime is down"),
-        ("MemoryPressure", _) => {
-            ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available")
-        }
-        ("DiskPressure", _) => {
-            ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure")
-        }
-        _ => ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    };
-    const KINDS: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
-    for kind in KINDS {
-        if !conditions.iter().any(|one| one.type_ == kind) {
-            conditions.push(NodeCondition { type_: kind.to_owned(), ..NodeCondition::default() });
-        }
+        ("MemoryPressure", _) => (
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        ("DiskPressure", _) => (
+            "False",
+            "KubeletHasNoDiskPressure",
+            "kubelet has no disk pressure",
+        ),
+        _ => (
+            "False",
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
     }
-    let stale = conditions.iter().filter(|one| KINDS.contains(&one.type_.as_str())).any(|one| {
-        one.status != wanted(&one.type_).0
-            || one.last_heartbeat_time.as_ref().is_none_or(|last| {
-                now.duration_since(last.0).unsigned_abs() >= every
+}
+
+/// Whether a kubelet has something to write: a change, or its heartbeat's time has come.
+fn is_stale(node: &Node, healthy: bool, now: Timestamp, every: Duration) -> bool {
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_deref());
+    CONDITIONS.iter().any(|kind| {
+        conditions
+            .unwrap_or_default()
+            .iter()
+            .find(|one| one.type_ == *kind)
+            .is_none_or(|one| {
+                one.status != truth(kind, healthy).0
+                    || one
+                        .last_heartbeat_time
+                        .as_ref()
+                        .is_none_or(|last| now.duration_since(last.0).unsigned_abs() >= every)
             })
-    });
-    if !stale {
-        return;
+    })
+}
+
+fn report_conditions(node: &mut Node, healthy: bool, now: Timestamp) {
+    let conditions = node
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default();
+    for kind in CONDITIONS {
+        if !conditions.iter().any(|one| one.type_ == kind) {
+            conditions.push(NodeCondition {
+                type_: kind.to_owned(),
+                ..NodeCondition::default()
+            });
+        }
     }
-    for one in conditions.iter_mut().filter(|one| KINDS.contains(&one.type_.as_str())) {
-        let (status, reason, message) = wanted(&one.type_);
+    for one in conditions
+        .iter_mut()
+        .filter(|one| CONDITIONS.contains(&one.type_.as_str()))
+    {
+        let (status, reason, message) = truth(&one.type_, healthy);
         if one.status != status {
             one.last_transition_time = Some(time(now));
         }
@@ -284,6 +389,8 @@ fn report_conditions(node: &mut Node, healthy: bool, now: Timestamp, every: Dura
 
 /// An address for a pod, from its UID.
 fn address(uid: &str) -> String {
-    let bits = uid.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let bits = uid.bytes().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
     format!("10.244.{}.{}", (bits >> 8) & 0xff, bits & 0xff)
 }

@@ -58,7 +58,9 @@ impl Controllers {
     pub fn restart_manager(&mut self, world: &World) {
         self.manager = manager(world);
         for change in world.everything() {
-            self.manager.iter_mut().for_each(|one| one.observe(world, &change));
+            self.manager
+                .iter_mut()
+                .for_each(|one| one.observe(world, &change));
         }
     }
 
@@ -83,7 +85,11 @@ impl Controllers {
 
     /// When the next control loop has something to do.
     pub fn next(&self) -> Option<Timestamp> {
-        self.manager.iter().chain(&self.others).filter_map(|one| one.next()).min()
+        self.manager
+            .iter()
+            .chain(&self.others)
+            .filter_map(|one| one.next())
+            .min()
     }
 
     fn observe(&mut self, world: &World, change: &Change) {

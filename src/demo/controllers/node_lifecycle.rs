@@ -71,11 +71,15 @@ impl NodeLifecycle {
     /// One pass over all nodes, as every `--node-monitor-period`.
     fn monitor(&mut self, world: &mut World) {
         let names: Vec<String> = world.nodes.keys().map(|(_, name)| name.clone()).collect();
-        self.health.retain(|name, _| world.nodes.contains_key(&key("", name)));
-        self.to_taint.retain(|name, _| world.nodes.contains_key(&key("", name)));
+        self.health
+            .retain(|name, _| world.nodes.contains_key(&key("", name)));
+        self.to_taint
+            .retain(|name, _| world.nodes.contains_key(&key("", name)));
         let mut census: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for name in &names {
-            let Some(node) = world.nodes.get(&key("", name)) else { continue };
+            let Some(node) = world.nodes.get(&key("", name)) else {
+                continue;
+            };
             let zone = zone_of(node);
             if !self.health.contains_key(name) {
                 // Seen for the first time: neither taint nor age is believed.
@@ -83,7 +87,13 @@ impl NodeLifecycle {
             }
             if !self.zones.contains_key(&zone) {
                 let allowed = Some(world.now + world.constants.taint_interval);
-                self.zones.insert(zone.clone(), Zone { state: State::Normal, allowed });
+                self.zones.insert(
+                    zone.clone(),
+                    Zone {
+                        state: State::Normal,
+                        allowed,
+                    },
+                );
             }
             let ready = self.judge(world, name);
             let (alive, dead) = census.entry(zone).or_default();
@@ -96,16 +106,21 @@ impl NodeLifecycle {
     /// Looks at one node; answers whether it is Ready.
     fn judge(&mut self, world: &mut World, name: &str) -> bool {
         let now = world.now;
-        let Some(node) = world.get::<Node>("", name) else { return false };
+        let Some(node) = world.get::<Node>("", name) else {
+            return false;
+        };
         let was_ready = is_node_ready(node);
         let heartbeat = node_ready(node).and_then(|ready| ready.last_heartbeat_time.clone());
         let lease: Option<&Lease> = world.get(LEASES, name);
         let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.clone());
-        let health = self.health.entry(name.to_owned()).or_insert_with(|| Health {
-            heartbeat: heartbeat.clone(),
-            renewed: None,
-            heard: now,
-        });
+        let health = self
+            .health
+            .entry(name.to_owned())
+            .or_insert_with(|| Health {
+                heartbeat: heartbeat.clone(),
+                renewed: None,
+                heard: now,
+            });
         if health.heartbeat != heartbeat {
             health.heartbeat = heartbeat;
             health.heard = now;
@@ -115,11 +130,16 @@ impl NodeLifecycle {
             health.renewed = renewed;
             health.heard = now;
         }
-        if now > health.heard + world.constants.grace_period {
+        let unknown = node_ready(node).is_some_and(|ready| ready.status == "Unknown");
+        if !unknown && now > health.heard + world.constants.grace_period {
             world.update::<Node>(&key("", name), MANAGER, |node| set_unknown(node, now));
         }
-        let Some(node) = world.get::<Node>("", name) else { return false };
-        let status = node_ready(node).map_or("Unknown", |ready| ready.status.as_str()).to_owned();
+        let Some(node) = world.get::<Node>("", name) else {
+            return false;
+        };
+        let status = node_ready(node)
+            .map_or("Unknown", |ready| ready.status.as_str())
+            .to_owned();
         match status.as_str() {
             "True" => self.forgive(world, name),
             other => self.mark(world, name, other == "Unknown"),
@@ -133,10 +153,20 @@ impl NodeLifecycle {
 
     /// A node in trouble: the other taint is swapped at once, a first one waits for its zone.
     fn mark(&mut self, world: &mut World, name: &str, unknown: bool) {
-        let (wanted, other) = if unknown { (UNREACHABLE, NOT_READY) } else { (NOT_READY, UNREACHABLE) };
+        let (wanted, other) = if unknown {
+            (UNREACHABLE, NOT_READY)
+        } else {
+            (NOT_READY, UNREACHABLE)
+        };
         let now = world.now;
-        let Some(node) = world.get::<Node>("", name) else { return };
-        let has = |key: &str| taints(node).iter().any(|t| t.key == key && t.effect == "NoExecute");
+        let Some(node) = world.get::<Node>("", name) else {
+            return;
+        };
+        let has = |key: &str| {
+            taints(node)
+                .iter()
+                .any(|t| t.key == key && t.effect == "NoExecute")
+        };
         if has(other) {
             world.update::<Node>(&key("", name), MANAGER, |node| {
                 drop_taint(node, other, "NoExecute");
@@ -151,6 +181,10 @@ impl NodeLifecycle {
     /// Takes the NoExecute taints off.
     fn forgive(&mut self, world: &mut World, name: &str) {
         self.to_taint.remove(name);
+        let tainted = |node: &Node| taints(node).iter().any(|taint| taint.effect == "NoExecute");
+        if !world.get("", name).is_some_and(tainted) {
+            return;
+        }
         world.update::<Node>(&key("", name), MANAGER, |node| {
             drop_taint(node, UNREACHABLE, "NoExecute");
             drop_taint(node, NOT_READY, "NoExecute");
@@ -188,7 +222,10 @@ impl NodeLifecycle {
                 self.forgive(world, name);
             }
             for zone in self.zones.values_mut() {
-                *zone = Zone { state: State::Full, allowed: None };
+                *zone = Zone {
+                    state: State::Full,
+                    allowed: None,
+                };
             }
             return;
         }
@@ -213,15 +250,24 @@ impl NodeLifecycle {
     /// One pass over the nodes that wait for their taint, as fast as their zones allow.
     fn taint(&mut self, world: &mut World) {
         self.pass = None;
-        let mut waiting: Vec<(Timestamp, String)> =
-            self.to_taint.iter().map(|(name, since)| (*since, name.clone())).collect();
+        let mut waiting: Vec<(Timestamp, String)> = self
+            .to_taint
+            .iter()
+            .map(|(name, since)| (*since, name.clone()))
+            .collect();
         waiting.sort();
         let sizes = self.zone_sizes(world);
         for (_, name) in waiting {
-            let Some(node) = world.get::<Node>("", &name) else { continue };
+            let Some(node) = world.get::<Node>("", &name) else {
+                continue;
+            };
             let zone_name = zone_of(node);
-            let Some(zone) = self.zones.get_mut(&zone_name) else { continue };
-            let Some(allowed) = zone.allowed else { continue };
+            let Some(zone) = self.zones.get_mut(&zone_name) else {
+                continue;
+            };
+            let Some(allowed) = zone.allowed else {
+                continue;
+            };
             if allowed > world.now {
                 self.pass = Some(self.pass.map_or(allowed, |pass| pass.min(allowed)));
                 continue;
@@ -258,7 +304,10 @@ impl Controller for NodeLifecycle {
     }
 
     fn next(&self) -> Option<Timestamp> {
-        [Some(self.tick), self.pass, self.not_ready.next()].into_iter().flatten().min()
+        [Some(self.tick), self.pass, self.not_ready.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn step(&mut self, world: &mut World) {
@@ -291,13 +340,21 @@ fn interval(world: &World, state: State, nodes: usize) -> Option<std::time::Dura
 
 fn zone_of(node: &Node) -> String {
     let label = |name: &str| {
-        node.metadata.labels.as_ref().and_then(|labels| labels.get(name)).map_or("", |it| it)
+        node.metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(name))
+            .map_or("", |it| it)
     };
     format!("{}:\u{0}:{}", label(REGION_LABEL), label(ZONE_LABEL))
 }
 
 fn set_unknown(node: &mut Node, now: Timestamp) {
-    let conditions = node.status.get_or_insert_default().conditions.get_or_insert_default();
+    let conditions = node
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default();
     for kind in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
         match conditions.iter_mut().find(|one| one.type_ == kind) {
             Some(one) if one.status == "Unknown" => {}
@@ -333,8 +390,13 @@ fn mark_pods_not_ready(world: &mut World, node: &str) {
 fn no_schedule_taints(world: &mut World, node: &str) {
     let now = world.now;
     world.update::<Node>(&key("", node), MANAGER, |node| {
-        let ready = node_ready(node).map_or("", |ready| ready.status.as_str()).to_owned();
-        let cordoned = node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true));
+        let ready = node_ready(node)
+            .map_or("", |ready| ready.status.as_str())
+            .to_owned();
+        let cordoned = node
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.unschedulable == Some(true));
         let wanted = [
             (NOT_READY, ready == "False"),
             (UNREACHABLE, ready == "Unknown"),
@@ -350,8 +412,15 @@ fn no_schedule_taints(world: &mut World, node: &str) {
 }
 
 fn add_taint(node: &mut Node, key: &str, effect: &str, now: Timestamp) {
-    let taints = node.spec.get_or_insert_default().taints.get_or_insert_default();
-    if taints.iter().any(|taint| taint.key == key && taint.effect == effect) {
+    let taints = node
+        .spec
+        .get_or_insert_default()
+        .taints
+        .get_or_insert_default();
+    if taints
+        .iter()
+        .any(|taint| taint.key == key && taint.effect == effect)
+    {
         return;
     }
     taints.push(Taint {

@@ -22,12 +22,16 @@ pub(super) struct PodGc {
 
 impl PodGc {
     pub(super) fn new(world: &World) -> Self {
-        Self { tick: world.now + world.constants.gc_period, missing: BTreeMap::new() }
+        Self {
+            tick: world.now + world.constants.gc_period,
+            missing: BTreeMap::new(),
+        }
     }
 
     fn pass(&mut self, world: &mut World) {
         let nodes: Vec<String> = world.occupied().cloned().collect();
-        self.missing.retain(|node, _| !world.nodes.contains_key(&key("", node)));
+        self.missing
+            .retain(|node, _| !world.nodes.contains_key(&key("", node)));
         for name in nodes {
             match world.nodes.get(&key("", &name)) {
                 None => {
@@ -75,7 +79,9 @@ impl Controller for PodGc {
 /// Marks a pod Failed and deletes it without grace. A finalizer still holds it.
 fn collect(world: &mut World, at: &Key) {
     let now = world.now;
-    let Some(pod) = world.pods.get(at) else { return };
+    let Some(pod) = world.pods.get(at) else {
+        return;
+    };
     if pod.metadata.deletion_grace_period_seconds == Some(0) && finished(pod) {
         return;
     }

@@ -12,7 +12,10 @@ pub(super) struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { due: BTreeSet::new(), at: BTreeMap::new() }
+        Self {
+            due: BTreeSet::new(),
+            at: BTreeMap::new(),
+        }
     }
 }
 
@@ -35,11 +38,6 @@ impl<T: Ord + Clone> Queue<T> {
         if let Some(at) = self.at.remove(item) {
             self.due.remove(&(at, item.clone()));
         }
-    }
-
-    /// When an item is due.
-    pub(super) fn when(&self, item: &T) -> Option<Timestamp> {
-        self.at.get(item).copied()
     }
 
     /// When the first item is due.
@@ -71,7 +69,6 @@ mod tests {
         queue.add("b", at(9));
         queue.add("c", at(9));
         queue.add("c", at(1));
-        assert_eq!(queue.when(&"b"), Some(at(5)));
         assert_eq!(queue.pop(at(0)), None);
         let order: Vec<_> = std::iter::from_fn(|| queue.pop(at(5))).collect();
         assert_eq!(order, ["c", "a", "b"]);

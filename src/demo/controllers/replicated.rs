@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus, ReplicaSet, ReplicaSetStatus};
-use k8s_openapi::api::core::v1::{Pod, Toleration};
+use k8s_openapi::api::core::v1::{Node, Pod, Toleration};
 
 use super::Controller;
 use super::queue::Queue;
@@ -27,9 +27,11 @@ impl Controller for ReplicaSets {
     fn observe(&mut self, world: &World, change: &Change) {
         let key = match change {
             Change::Workload("ReplicaSet", key) => key.clone(),
-            Change::Pod { key, owner: Some((kind, name)), .. } if kind == "ReplicaSet" => {
-                (key.0.clone(), name.clone())
-            }
+            Change::Pod {
+                key,
+                owner: Some((kind, name)),
+                ..
+            } if kind == "ReplicaSet" => (key.0.clone(), name.clone()),
             _ => return,
         };
         self.dirty.add(key, soon(world.now, &world.constants));
@@ -48,8 +50,15 @@ impl Controller for ReplicaSets {
 
 /// A pod of a ReplicaSet with a name of its own.
 pub(in crate::demo) fn replica(set: &ReplicaSet, suffix: &str, constants: &Constants) -> Pod {
-    let name = format!("{}-{suffix}", set.metadata.name.as_deref().unwrap_or_default());
-    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+    let name = format!(
+        "{}-{suffix}",
+        set.metadata.name.as_deref().unwrap_or_default()
+    );
+    let template = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.clone())
+        .unwrap_or_default();
     let mut pod = pod_of(set, &template, name, constants);
     pod.metadata.generate_name = set.metadata.name.as_ref().map(|name| format!("{name}-"));
     pod
@@ -57,9 +66,16 @@ pub(in crate::demo) fn replica(set: &ReplicaSet, suffix: &str, constants: &Const
 
 fn sync_replicas(world: &mut World, at: &Key) {
     const ACTOR: &str = "replicaset-controller";
-    let Some(set) = world.replicasets.get(at).cloned() else { return };
+    let Some(set) = world.replicasets.get(at).cloned() else {
+        return;
+    };
     let owner = set.metadata.uid.clone().unwrap_or_default();
-    let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1).max(0) as usize;
+    let wanted = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1)
+        .max(0) as usize;
     let mut alive: Vec<(bool, Key, String)> = world
         .pods_of(&owner)
         .filter(|pod| active(pod))
@@ -74,7 +90,10 @@ fn sync_replicas(world: &mut World, at: &Key) {
         }
         // Too many: those that are not Ready go first.
         for (_, at, uid) in alive.iter().take(alive.len().saturating_sub(wanted)) {
-            let asked = Deletion { uid: Some(uid.clone()), ..Deletion::default() };
+            let asked = Deletion {
+                uid: Some(uid.clone()),
+                ..Deletion::default()
+            };
             delete_as(world, ACTOR, at, &asked);
         }
     }
@@ -95,6 +114,7 @@ fn sync_replicas(world: &mut World, at: &Key) {
 #[derive(Default)]
 pub(super) struct DaemonSets {
     dirty: Queue<Key>,
+    nodes: BTreeSet<String>,
 }
 
 impl Controller for DaemonSets {
@@ -102,10 +122,22 @@ impl Controller for DaemonSets {
         let at = soon(world.now, &world.constants);
         match change {
             Change::Workload("DaemonSet", key) => self.dirty.add(key.clone(), at),
-            Change::Pod { key, owner: Some((kind, name)), .. } if kind == "DaemonSet" => {
+            Change::Pod {
+                key,
+                owner: Some((kind, name)),
+                ..
+            } if kind == "DaemonSet" => {
                 self.dirty.add((key.0.clone(), name.clone()), at);
             }
-            Change::Node(_) => {
+            Change::Node(node) => {
+                let exists = world.get::<Node>("", node).is_some();
+                let news = match exists {
+                    true => self.nodes.insert(node.clone()),
+                    false => self.nodes.remove(node),
+                };
+                if !news {
+                    return;
+                }
                 for key in world.daemonsets.keys() {
                     self.dirty.add(key.clone(), at);
                 }
@@ -132,8 +164,15 @@ pub(in crate::demo) fn daemon(
     suffix: &str,
     constants: &Constants,
 ) -> Pod {
-    let name = format!("{}-{suffix}", set.metadata.name.as_deref().unwrap_or_default());
-    let template = set.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
+    let name = format!(
+        "{}-{suffix}",
+        set.metadata.name.as_deref().unwrap_or_default()
+    );
+    let template = set
+        .spec
+        .as_ref()
+        .map(|spec| spec.template.clone())
+        .unwrap_or_default();
     let mut pod = pod_of(set, &template, name, constants);
     pod.metadata.generate_name = set.metadata.name.as_ref().map(|name| format!("{name}-"));
     let spec = pod.spec.get_or_insert_default();
@@ -156,7 +195,9 @@ pub(in crate::demo) fn daemon(
 
 fn sync_daemons(world: &mut World, at: &Key) {
     const ACTOR: &str = "daemonset-controller";
-    let Some(set) = world.daemonsets.get(at).cloned() else { return };
+    let Some(set) = world.daemonsets.get(at).cloned() else {
+        return;
+    };
     let owner = set.metadata.uid.clone().unwrap_or_default();
     let mut missing: BTreeSet<String> = world.nodes.keys().map(|(_, name)| name.clone()).collect();
     let mut failed = Vec::new();
@@ -167,7 +208,10 @@ fn sync_daemons(world: &mut World, at: &Key) {
         }
     }
     for (at, uid) in failed {
-        let asked = Deletion { uid: Some(uid), ..Deletion::default() };
+        let asked = Deletion {
+            uid: Some(uid),
+            ..Deletion::default()
+        };
         delete_as(world, ACTOR, &at, &asked);
     }
     if set.metadata.deletion_timestamp.is_none() {

@@ -30,9 +30,11 @@ impl Controller for StatefulSets {
     fn observe(&mut self, world: &World, change: &Change) {
         let key = match change {
             Change::Workload("StatefulSet", key) => key.clone(),
-            Change::Pod { key, owner: Some((kind, name)), .. } if kind == "StatefulSet" => {
-                (key.0.clone(), name.clone())
-            }
+            Change::Pod {
+                key,
+                owner: Some((kind, name)),
+                ..
+            } if kind == "StatefulSet" => (key.0.clone(), name.clone()),
             _ => return,
         };
         self.dirty.add(key, soon(world.now, &world.constants));
@@ -55,8 +57,14 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
     let name = member_name(set, ordinal);
     let mut pod = pod_of(set, &spec.template, name.clone(), constants);
     let labels = pod.metadata.labels.get_or_insert_default();
-    labels.insert("statefulset.kubernetes.io/pod-name".to_owned(), name.clone());
-    labels.insert("apps.kubernetes.io/pod-index".to_owned(), ordinal.to_string());
+    labels.insert(
+        "statefulset.kubernetes.io/pod-name".to_owned(),
+        name.clone(),
+    );
+    labels.insert(
+        "apps.kubernetes.io/pod-index".to_owned(),
+        ordinal.to_string(),
+    );
     labels.insert(REVISION_LABEL.to_owned(), update_revision(set));
     let pod_spec = pod.spec.get_or_insert_default();
     pod_spec.hostname = Some(name.clone());
@@ -75,7 +83,10 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
 }
 
 fn member_name(set: &StatefulSet, ordinal: i32) -> String {
-    format!("{}-{ordinal}", set.metadata.name.as_deref().unwrap_or_default())
+    format!(
+        "{}-{ordinal}",
+        set.metadata.name.as_deref().unwrap_or_default()
+    )
 }
 
 fn update_revision(set: &StatefulSet) -> String {
@@ -88,11 +99,17 @@ fn update_revision(set: &StatefulSet) -> String {
 }
 
 fn revision(pod: &Pod) -> &str {
-    pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL)).map_or("", |it| it)
+    pod.metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(REVISION_LABEL))
+        .map_or("", |it| it)
 }
 
 fn sync(world: &mut World, at: &Key) {
-    let Some(set) = world.statefulsets.get(at).cloned() else { return };
+    let Some(set) = world.statefulsets.get(at).cloned() else {
+        return;
+    };
     if set.metadata.deletion_timestamp.is_none() {
         reconcile(world, &set);
     }
@@ -130,7 +147,10 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
     let mut members = BTreeMap::new();
     for pod in world.pods_of(&owner) {
         if let Some(ordinal) = ordinal_of(set, pod) {
-            members.insert(ordinal, (key_of(pod), uid(pod).to_owned(), terminating(pod)));
+            members.insert(
+                ordinal,
+                (key_of(pod), uid(pod).to_owned(), terminating(pod)),
+            );
         }
     }
     for (ordinal, (at, uid, terminating)) in members.iter().rev() {
@@ -145,13 +165,20 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
         }
     }
 
-    if spec.update_strategy.and_then(|strategy| strategy.type_).as_deref() == Some("OnDelete") {
+    if spec
+        .update_strategy
+        .and_then(|strategy| strategy.type_)
+        .as_deref()
+        == Some("OnDelete")
+    {
         return;
     }
     let wanted = update_revision(set);
     for ordinal in (0..replicas).rev() {
         let at = key(&namespace, &member_name(set, ordinal));
-        let Some(pod) = world.pods.get(&at) else { return };
+        let Some(pod) = world.pods.get(&at) else {
+            return;
+        };
         if revision(pod) != wanted && !terminating(pod) {
             let uid = uid(pod).to_owned();
             delete_as(world, ACTOR, &at, &ordinary(uid));
@@ -164,12 +191,18 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
 }
 
 fn ordinary(uid: String) -> Deletion {
-    Deletion { uid: Some(uid), ..Deletion::default() }
+    Deletion {
+        uid: Some(uid),
+        ..Deletion::default()
+    }
 }
 
 fn ordinal_of(set: &StatefulSet, pod: &Pod) -> Option<i32> {
     let name = pod.metadata.name.as_deref()?;
-    name.strip_prefix(set.metadata.name.as_deref()?)?.strip_prefix('-')?.parse().ok()
+    name.strip_prefix(set.metadata.name.as_deref()?)?
+        .strip_prefix('-')?
+        .parse()
+        .ok()
 }
 
 fn update_status(world: &mut World, set: &StatefulSet) {

@@ -34,13 +34,18 @@ pub(in crate::demo) fn pod_of<K: Kind>(
 pub(in crate::demo) fn admit(pod: &mut Pod, constants: &Constants) {
     let spec = pod.spec.get_or_insert_default();
     spec.termination_grace_period_seconds.get_or_insert(30);
-    spec.restart_policy.get_or_insert_with(|| "Always".to_owned());
-    spec.scheduler_name.get_or_insert_with(|| "default-scheduler".to_owned());
-    spec.service_account_name.get_or_insert_with(|| "default".to_owned());
+    spec.restart_policy
+        .get_or_insert_with(|| "Always".to_owned());
+    spec.scheduler_name
+        .get_or_insert_with(|| "default-scheduler".to_owned());
+    spec.service_account_name
+        .get_or_insert_with(|| "default".to_owned());
     default_tolerations(spec, constants);
     let status = pod.status.get_or_insert_with(PodStatus::default);
     status.phase.get_or_insert_with(|| "Pending".to_owned());
-    status.qos_class.get_or_insert_with(|| "BestEffort".to_owned());
+    status
+        .qos_class
+        .get_or_insert_with(|| "BestEffort".to_owned());
 }
 
 /// The DefaultTolerationSeconds admission plugin.
@@ -49,7 +54,10 @@ fn default_tolerations(spec: &mut PodSpec, constants: &Constants) {
     for key in [NOT_READY, UNREACHABLE] {
         let covered = known.iter().any(|one| {
             one.key.as_deref().is_none_or(|known| known == key)
-                && one.effect.as_deref().is_none_or(|effect| effect == "NoExecute")
+                && one
+                    .effect
+                    .as_deref()
+                    .is_none_or(|effect| effect == "NoExecute")
         });
         if !covered {
             known.push(Toleration {

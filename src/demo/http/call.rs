@@ -27,11 +27,41 @@ pub(super) const RESOURCES: [(Resource, &str, &str, &str, bool); 9] = [
     (Resource::Nodes, "/api/v1", "nodes", "Node", false),
     (Resource::Pods, "/api/v1", "pods", "Pod", true),
     (Resource::CoreEvents, "/api/v1", "events", "Event", true),
-    (Resource::StatefulSets, "/apis/apps/v1", "statefulsets", "StatefulSet", true),
-    (Resource::ReplicaSets, "/apis/apps/v1", "replicasets", "ReplicaSet", true),
-    (Resource::DaemonSets, "/apis/apps/v1", "daemonsets", "DaemonSet", true),
-    (Resource::Leases, "/apis/coordination.k8s.io/v1", "leases", "Lease", true),
-    (Resource::Events, "/apis/events.k8s.io/v1", "events", "Event", true),
+    (
+        Resource::StatefulSets,
+        "/apis/apps/v1",
+        "statefulsets",
+        "StatefulSet",
+        true,
+    ),
+    (
+        Resource::ReplicaSets,
+        "/apis/apps/v1",
+        "replicasets",
+        "ReplicaSet",
+        true,
+    ),
+    (
+        Resource::DaemonSets,
+        "/apis/apps/v1",
+        "daemonsets",
+        "DaemonSet",
+        true,
+    ),
+    (
+        Resource::Leases,
+        "/apis/coordination.k8s.io/v1",
+        "leases",
+        "Lease",
+        true,
+    ),
+    (
+        Resource::Events,
+        "/apis/events.k8s.io/v1",
+        "events",
+        "Event",
+        true,
+    ),
     (
         Resource::AccessReviews,
         "/apis/authorization.k8s.io/v1",
@@ -61,14 +91,22 @@ pub(super) struct Call {
 
 impl Call {
     /// Reads a request; `None` when there is nothing at that path, or no such method.
-    pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Option<Self> {
+    pub(super) fn read(
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Option<Self> {
         let path = uri.path();
         let (group_path, rest) = if let Some(rest) = path.strip_prefix("/api/v1/") {
             ("/api/v1", rest)
         } else {
             let (group, rest) = path.strip_prefix("/apis/")?.split_once('/')?;
             let (version, rest) = rest.split_once('/')?;
-            (&path[.."/apis/".len() + group.len() + 1 + version.len()], rest)
+            (
+                &path[.."/apis/".len() + group.len() + 1 + version.len()],
+                rest,
+            )
         };
         let mut parts: Vec<&str> = rest.split('/').collect();
         let namespace = match parts[..] {
@@ -90,9 +128,12 @@ impl Call {
         if namespaced != namespace.is_some() && !(namespaced && name.is_empty()) {
             return None;
         }
-        let query: BTreeMap<String, String> =
-            Query::try_from_uri(uri).map(|Query(query)| query).unwrap_or_default();
-        let watch = query.get("watch").is_some_and(|watch| watch == "true" || watch == "1");
+        let query: BTreeMap<String, String> = Query::try_from_uri(uri)
+            .map(|Query(query)| query)
+            .unwrap_or_default();
+        let watch = query
+            .get("watch")
+            .is_some_and(|watch| watch == "true" || watch == "1");
         let verb = match *method {
             Method::GET if watch && name.is_empty() => "watch",
             Method::GET if name.is_empty() => "list",
@@ -104,12 +145,18 @@ impl Call {
             _ => return None,
         };
         let text = |name: header::HeaderName| {
-            headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned()
+            headers
+                .get(name)
+                .and_then(|it| it.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
         };
         Some(Self {
             verb,
             resource,
-            group: group_path.strip_prefix("/apis/").map_or("", |it| it.trim_end_matches("/v1")),
+            group: group_path
+                .strip_prefix("/apis/")
+                .map_or("", |it| it.trim_end_matches("/v1")),
             plural,
             kind,
             namespace,
@@ -125,7 +172,10 @@ impl Call {
 
     /// A query parameter that is not empty.
     pub(super) fn param(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.query
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Asked to change nothing.
@@ -135,7 +185,10 @@ impl Call {
 
     /// The object's key.
     pub(super) fn key(&self) -> (String, String) {
-        (self.namespace.clone().unwrap_or_default(), self.name.clone())
+        (
+            self.namespace.clone().unwrap_or_default(),
+            self.name.clone(),
+        )
     }
 
     /// `pods`, or `nodes/status`.
@@ -179,7 +232,12 @@ mod tests {
 
     fn read(method: &str, path: &str) -> Option<Call> {
         let method = method.parse().unwrap();
-        Call::read(&method, &path.parse().unwrap(), &HeaderMap::new(), Bytes::new())
+        Call::read(
+            &method,
+            &path.parse().unwrap(),
+            &HeaderMap::new(),
+            Bytes::new(),
+        )
     }
 
     #[test]
@@ -187,13 +245,25 @@ mod tests {
         let call = read("GET", "/api/v1/namespaces/monitoring/pods/p-0").unwrap();
         assert_eq!((call.verb, call.resource), ("get", Resource::Pods));
         assert_eq!(call.key(), ("monitoring".into(), "p-0".into()));
-        let call = read("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Da&limit=5").unwrap();
-        assert_eq!((call.verb, call.param("fieldSelector")), ("list", Some("spec.nodeName=a")));
+        let call = read(
+            "GET",
+            "/api/v1/pods?fieldSelector=spec.nodeName%3Da&limit=5",
+        )
+        .unwrap();
+        assert_eq!(
+            (call.verb, call.param("fieldSelector")),
+            ("list", Some("spec.nodeName=a"))
+        );
         let call = read("PATCH", "/apis/apps/v1/namespaces/n/statefulsets/s/scale").unwrap();
         assert_eq!(call.full_resource(), "statefulsets/scale");
         assert_eq!(call.qualified(), "statefulsets.apps");
         assert_eq!(read("DELETE", "/api/v1/nodes/a").unwrap().verb, "delete");
-        for nothing in ["/api/v1/unicorns", "/api/v1/pods/p", "/api/v2/pods", "/api/v1/namespaces/n/nodes/a"] {
+        for nothing in [
+            "/api/v1/unicorns",
+            "/api/v1/pods/p",
+            "/api/v2/pods",
+            "/api/v1/namespaces/n/nodes/a",
+        ] {
             assert!(read("GET", nothing).is_none(), "{nothing}");
         }
     }

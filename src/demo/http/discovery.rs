@@ -27,13 +27,18 @@ pub(super) async fn api_versions() -> Json<Value> {
 }
 
 pub(super) async fn api_groups() -> Json<Value> {
-    let groups: Vec<Value> = ["apps", "coordination.k8s.io", "events.k8s.io", "authorization.k8s.io"]
-        .iter()
-        .map(|group| {
-            let version = json!({ "groupVersion": format!("{group}/v1"), "version": "v1" });
-            json!({ "name": group, "versions": [version], "preferredVersion": version })
-        })
-        .collect();
+    let groups: Vec<Value> = [
+        "apps",
+        "coordination.k8s.io",
+        "events.k8s.io",
+        "authorization.k8s.io",
+    ]
+    .iter()
+    .map(|group| {
+        let version = json!({ "groupVersion": format!("{group}/v1"), "version": "v1" });
+        json!({ "name": group, "versions": [version], "preferredVersion": version })
+    })
+    .collect();
     Json(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups }))
 }
 
@@ -56,7 +61,9 @@ pub(super) fn elsewhere(method: &Method, path: &str) -> Response {
 }
 
 fn resources(path: &str) -> Json<Value> {
-    let verbs = json!(["create", "delete", "get", "list", "patch", "update", "watch"]);
+    let verbs = json!([
+        "create", "delete", "get", "list", "patch", "update", "watch"
+    ]);
     let mut list = Vec::new();
     for (resource, group, plural, kind, namespaced) in RESOURCES {
         if group != path {
@@ -93,7 +100,9 @@ fn resources(path: &str) -> Json<Value> {
             }));
         }
     }
-    let version = path.trim_start_matches("/apis/").trim_start_matches("/api/");
+    let version = path
+        .trim_start_matches("/apis/")
+        .trim_start_matches("/api/");
     Json(json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",

@@ -19,13 +19,24 @@ pub(super) struct Failure {
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: String, details: Value) -> Self {
-        Self { code, reason, message, details, retry_after: None }
+        Self {
+            code,
+            reason,
+            message,
+            details,
+            retry_after: None,
+        }
     }
 
     /// There is no object of that name.
     pub(super) fn not_found(call: &Call) -> Self {
         let message = format!("{} \"{}\" not found", call.qualified(), call.name);
-        Self::new(404, "NotFound", message, details(call, &call.name, call.plural))
+        Self::new(
+            404,
+            "NotFound",
+            message,
+            details(call, &call.name, call.plural),
+        )
     }
 
     /// There is no such resource.
@@ -37,7 +48,12 @@ impl Failure {
     /// The object is there already.
     pub(super) fn already_exists(call: &Call, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", call.qualified());
-        Self::new(409, "AlreadyExists", message, details(call, name, call.plural))
+        Self::new(
+            409,
+            "AlreadyExists",
+            message,
+            details(call, name, call.plural),
+        )
     }
 
     /// A precondition of a delete does not hold: here the server names the kind, not the resource.
@@ -46,8 +62,16 @@ impl Failure {
             "" => call.kind.to_owned(),
             group => format!("{}.{group}", call.kind),
         };
-        let message = format!("Operation cannot be fulfilled on {kind} \"{}\": {words}", call.name);
-        Self::new(409, "Conflict", message, details(call, &call.name, call.kind))
+        let message = format!(
+            "Operation cannot be fulfilled on {kind} \"{}\": {words}",
+            call.name
+        );
+        Self::new(
+            409,
+            "Conflict",
+            message,
+            details(call, &call.name, call.kind),
+        )
     }
 
     /// The object was changed since it was read.
@@ -58,7 +82,12 @@ impl Failure {
             call.qualified(),
             call.name
         );
-        Self::new(409, "Conflict", message, details(call, &call.name, call.plural))
+        Self::new(
+            409,
+            "Conflict",
+            message,
+            details(call, &call.name, call.plural),
+        )
     }
 
     /// A field has a value that it may not have.
@@ -91,7 +120,12 @@ impl Failure {
             call.full_resource(),
             call.group
         );
-        Self::new(403, "Forbidden", message, details(call, &call.name, call.plural))
+        Self::new(
+            403,
+            "Forbidden",
+            message,
+            details(call, &call.name, call.plural),
+        )
     }
 
     /// The request makes no sense.
@@ -119,18 +153,33 @@ impl Failure {
     pub(super) fn injected(code: u16, retry_after: Option<u32>, call: &Call) -> Self {
         let (reason, message) = match code {
             403 => ("Forbidden", "denied request: injected"),
-            409 => ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),
+            409 => (
+                "Conflict",
+                "the object has been modified; please apply your changes to the latest version and try again",
+            ),
             422 => ("Invalid", "denied request: injected"),
-            429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
-            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+            429 => (
+                "TooManyRequests",
+                "the server has received too many requests and has asked us to try again later",
+            ),
+            503 => (
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
             504 => ("Timeout", "the request timed out"),
-            _ => ("InternalError", "an error on the server has prevented the request from succeeding"),
+            _ => (
+                "InternalError",
+                "an error on the server has prevented the request from succeeding",
+            ),
         };
         let mut details = details(call, &call.name, call.plural);
         if let Some(seconds) = retry_after {
             details["retryAfterSeconds"] = json!(seconds);
         }
-        Self { retry_after, ..Self::new(code, reason, message.to_owned(), details) }
+        Self {
+            retry_after,
+            ..Self::new(code, reason, message.to_owned(), details)
+        }
     }
 }
 
@@ -163,7 +212,10 @@ impl IntoResponse for Failure {
         *response.status_mut() =
             StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }

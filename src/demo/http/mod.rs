@@ -79,9 +79,16 @@ impl Cluster {
 }
 
 /// Stamps the cluster's time on every answer, and writes the audit log of nothing else.
-async fn date(State(cluster): State<Cluster>, request: Request<Body>, next: axum::middleware::Next) -> Response {
+async fn date(
+    State(cluster): State<Cluster>,
+    request: Request<Body>,
+    next: axum::middleware::Next,
+) -> Response {
     let mut response = next.run(request).await;
-    let now = response.extensions().get::<Effected>().map_or_else(|| cluster.now(), |at| at.0);
+    let now = response
+        .extensions()
+        .get::<Effected>()
+        .map_or_else(|| cluster.now(), |at| at.0);
     if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
         response.headers_mut().insert(header::DATE, date);
     }
@@ -156,7 +163,7 @@ async fn instead(cluster: &Cluster, call: &Call, effect: Option<&Effect>) -> Opt
     {
         let mut state = cluster.lock();
         let entry = entry(&state.world, call, 0);
-        state.world.audit.push(entry);
+        state.world.record(entry);
     }
     if effect == Some(&Effect::Hang) {
         std::future::pending::<()>().await;
@@ -179,7 +186,7 @@ fn perform(cluster: &Cluster, call: &Call) -> (Response, Timestamp) {
     let response = answer.unwrap_or_else(Failure::into_response);
     entry.status = response.status().as_u16();
     let wrote = entry.is_write();
-    state.world.audit.push(entry);
+    state.world.record(entry);
     drop(state);
     if wrote {
         cluster.wake();
@@ -188,7 +195,8 @@ fn perform(cluster: &Cluster, call: &Call) -> (Response, Timestamp) {
 }
 
 fn entry(world: &super::world::World, call: &Call, status: u16) -> Entry {
-    let about_pod = call.resource == Resource::Pods && !matches!(call.verb, "get" | "list" | "watch");
+    let about_pod =
+        call.resource == Resource::Pods && !matches!(call.verb, "get" | "list" | "watch");
     let pod = about_pod.then(|| world.pods.get(&call.key())).flatten();
     Entry {
         at: world.now,
@@ -207,8 +215,9 @@ fn entry(world: &super::world::World, call: &Call, status: u16) -> Entry {
 fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }

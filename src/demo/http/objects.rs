@@ -69,12 +69,16 @@ pub(super) fn deletion_of(call: &Call) -> Result<Deletion, Failure> {
     if call.verb != "delete" {
         return Ok(Deletion::default());
     }
-    let mut asked = Deletion { dry_run: call.dry_run(), ..Deletion::default() };
+    let mut asked = Deletion {
+        dry_run: call.dry_run(),
+        ..Deletion::default()
+    };
     if let Some(grace) = call.param("gracePeriodSeconds") {
         let grace = grace.parse();
-        asked.grace = Some(grace.map_err(|_| {
-            Failure::bad_request("gracePeriodSeconds is not a number".to_owned())
-        })?);
+        asked.grace =
+            Some(grace.map_err(|_| {
+                Failure::bad_request("gracePeriodSeconds is not a number".to_owned())
+            })?);
     }
     if !call.body.is_empty() {
         let options: DeleteOptions = serde_json::from_slice(&call.body)
@@ -83,7 +87,11 @@ pub(super) fn deletion_of(call: &Call) -> Result<Deletion, Failure> {
         asked.grace = options.grace_period_seconds.or(asked.grace);
         asked.uid = conditions.uid;
         asked.resource_version = conditions.resource_version;
-        asked.dry_run |= options.dry_run.unwrap_or_default().iter().any(|one| one == "All");
+        asked.dry_run |= options
+            .dry_run
+            .unwrap_or_default()
+            .iter()
+            .any(|one| one == "All");
     }
     Ok(asked)
 }
@@ -136,12 +144,14 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         "status": "Success",
         "details": { "name": call.name, "group": call.group, "kind": call.plural, "uid": uid },
     });
-    Ok(json_response(StatusCode::OK, status.to_string().into_bytes()))
+    Ok(json_response(
+        StatusCode::OK,
+        status.to_string().into_bytes(),
+    ))
 }
 
 fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
-    let mut value: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+    let mut value = body_of(call)?;
     if call.resource == Resource::Pods
         && let Some(pod) = value.as_object_mut()
     {
@@ -165,7 +175,13 @@ fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         Some(name) => name,
         None if prefix.is_empty() => {
             let words = "Required value: name or generateName is required";
-            return Err(Failure::invalid(call, "", "FieldValueRequired", "metadata.name", words));
+            return Err(Failure::invalid(
+                call,
+                "",
+                "FieldValueRequired",
+                "metadata.name",
+                words,
+            ));
         }
         None => format!("{prefix}{}", world.suffix(5)),
     };
@@ -185,7 +201,9 @@ fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         let constants = world.constants.clone();
         world.update::<Pod>(&key, &manager, |pod| admit(pod, &constants));
     }
-    let created = K::store(world).get(&key).ok_or_else(|| Failure::not_found(call))?;
+    let created = K::store(world)
+        .get(&key)
+        .ok_or_else(|| Failure::not_found(call))?;
     Ok(json_response(StatusCode::CREATED, reads::json_of(created)))
 }
 
@@ -206,13 +224,22 @@ fn check_name(call: &Call, name: &str, prefix: &str) -> Result<(), Failure> {
             })
     };
     // As apimachinery has it: a prefix may end in one dash, but not in a dot.
-    let masked = prefix.strip_suffix('-').map_or(prefix.to_owned(), |it| format!("{it}a"));
-    for (field, value, shown) in
-        [("metadata.generateName", masked.as_str(), prefix), ("metadata.name", name, name)]
-    {
+    let masked = prefix
+        .strip_suffix('-')
+        .map_or(prefix.to_owned(), |it| format!("{it}a"));
+    for (field, value, shown) in [
+        ("metadata.generateName", masked.as_str(), prefix),
+        ("metadata.name", name, name),
+    ] {
         if !value.is_empty() && !valid(value) {
             let words = format!("Invalid value: \"{shown}\": {WORDS}");
-            return Err(Failure::invalid(call, name, "FieldValueInvalid", field, &words));
+            return Err(Failure::invalid(
+                call,
+                name,
+                "FieldValueInvalid",
+                field,
+                &words,
+            ));
         }
     }
     Ok(())
@@ -227,8 +254,7 @@ fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     if call.verb == "patch" {
         patch::apply(call, &mut value)?;
     } else {
-        value = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+        value = body_of(call)?;
     }
     check_identity(call, &old_value, &value)?;
     check_finalizers(call, &old_value, &value)?;
@@ -247,7 +273,9 @@ fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         return Ok(json_response(StatusCode::OK, answer));
     }
     world.update::<K>(&call.key(), &call.manager(), |object| *object = new);
-    let answer = K::store(world).get(&call.key()).map_or(answer, |object| reads::json_of(object));
+    let answer = K::store(world)
+        .get(&call.key())
+        .map_or(answer, |object| reads::json_of(object));
     if call.resource == Resource::Pods {
         remove_if_free(world, &call.key());
     } else {
@@ -269,19 +297,28 @@ fn remove_if_unheld<K: Kind>(world: &mut World, call: &Call) {
 /// The UID and the resourceVersion that a write names must be the stored ones.
 fn check_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
     let named = |object: &Value, field: &str| {
-        object["metadata"][field].as_str().filter(|it| !it.is_empty()).map(str::to_owned)
+        object["metadata"][field]
+            .as_str()
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
     };
     if let Some(uid) = named(new, "uid").filter(|uid| Some(uid) != named(old, "uid").as_ref()) {
         let words = format!("Invalid value: \"{uid}\": field is immutable");
         return Err(match call.verb {
-            "patch" => {
-                Failure::invalid(call, &call.name, "FieldValueInvalid", "metadata.uid", &words)
-            }
+            "patch" => Failure::invalid(
+                call,
+                &call.name,
+                "FieldValueInvalid",
+                "metadata.uid",
+                &words,
+            ),
             _ => {
                 let own = named(old, "uid").unwrap_or_default();
                 Failure::precondition(
                     call,
-                    &format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"),
+                    &format!(
+                        "Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
+                    ),
                 )
             }
         });
@@ -308,7 +345,10 @@ fn check_finalizers(call: &Call, old: &Value, new: &Value) -> Result<(), Failure
         return Ok(());
     }
     let known = of(old);
-    let added: Vec<String> = of(new).into_iter().filter(|one| !known.contains(one)).collect();
+    let added: Vec<String> = of(new)
+        .into_iter()
+        .filter(|one| !known.contains(one))
+        .collect();
     if added.is_empty() {
         return Ok(());
     }
@@ -318,7 +358,13 @@ fn check_finalizers(call: &Call, old: &Value, new: &Value) -> Result<(), Failure
          finalizers []string{{{}}}",
         list.join(", ")
     );
-    Err(Failure::invalid(call, &call.name, "FieldValueForbidden", "metadata.finalizers", &words))
+    Err(Failure::invalid(
+        call,
+        &call.name,
+        "FieldValueForbidden",
+        "metadata.finalizers",
+        &words,
+    ))
 }
 
 /// What a client cannot change stays; a status is changed only through its subresource.
@@ -366,7 +412,13 @@ fn check_pod_spec(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> 
         `spec.tolerations` (only additions to existing tolerations),\
         `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously \
         negative)";
-    Err(Failure::invalid(call, &call.name, "FieldValueForbidden", "spec", words))
+    Err(Failure::invalid(
+        call,
+        &call.name,
+        "FieldValueForbidden",
+        "spec",
+        words,
+    ))
 }
 
 fn scale_of<K: Kind>(object: &K) -> Value {
@@ -388,24 +440,32 @@ fn scale_of<K: Kind>(object: &K) -> Value {
 }
 
 fn read_scale<K: Kind>(world: &World, call: &Call) -> Result<Response, Failure> {
-    let object = K::store(world).get(&call.key()).ok_or_else(|| Failure::not_found(call))?;
-    Ok(json_response(StatusCode::OK, scale_of(object).to_string().into_bytes()))
+    let object = K::store(world)
+        .get(&call.key())
+        .ok_or_else(|| Failure::not_found(call))?;
+    Ok(json_response(
+        StatusCode::OK,
+        scale_of(object).to_string().into_bytes(),
+    ))
 }
 
 fn write_scale<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
-    let object = K::store(world).get(&call.key()).ok_or_else(|| Failure::not_found(call))?;
+    let object = K::store(world)
+        .get(&call.key())
+        .ok_or_else(|| Failure::not_found(call))?;
     let mut scale = scale_of(object);
     if call.verb == "patch" {
         patch::apply(call, &mut scale)?;
     } else {
-        scale = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+        scale = body_of(call)?;
     }
     let inner = Call {
         verb: "patch",
         subresource: String::new(),
         content_type: "application/merge-patch+json".to_owned(),
-        body: json!({ "spec": { "replicas": scale["spec"]["replicas"] } }).to_string().into(),
+        body: json!({ "spec": { "replicas": scale["spec"]["replicas"] } })
+            .to_string()
+            .into(),
         ..call.clone()
     };
     change::<K>(world, &inner)?;
@@ -413,8 +473,7 @@ fn write_scale<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failu
 }
 
 fn review(state: &State, call: &Call) -> Result<Response, Failure> {
-    let mut review: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+    let mut review = body_of(call)?;
     let asked = &review["spec"]["resourceAttributes"];
     let verb = asked["verb"].as_str().unwrap_or_default().to_owned();
     let mut resource = asked["resource"].as_str().unwrap_or_default().to_owned();
@@ -427,7 +486,19 @@ fn review(state: &State, call: &Call) -> Result<Response, Failure> {
         true => json!({ "allowed": true, "reason": "RBAC: allowed by the simulation" }),
         false => json!({ "allowed": false }),
     };
-    Ok(json_response(StatusCode::CREATED, review.to_string().into_bytes()))
+    Ok(json_response(
+        StatusCode::CREATED,
+        review.to_string().into_bytes(),
+    ))
+}
+
+/// The body of a create or an update.
+fn body_of(call: &Call) -> Result<Value, Failure> {
+    if call.content_type.contains("protobuf") {
+        return Err(Failure::unsupported_media(&call.content_type));
+    }
+    serde_json::from_slice(&call.body)
+        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))
 }
 
 fn decode<K: Kind>(value: Value) -> Result<K, Failure> {

@@ -9,14 +9,26 @@ use super::failure::Failure;
 pub(super) fn apply(call: &Call, object: &mut Value) -> Result<(), Failure> {
     let body: Value = serde_json::from_slice(&call.body)
         .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
-    match call.content_type.split(';').next().unwrap_or_default().trim() {
+    match call
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+    {
         "application/merge-patch+json" => json_patch::merge(object, &body),
         "application/strategic-merge-patch+json" => strategic(object, body),
         "application/json-patch+json" => {
             let patch: json_patch::Patch = serde_json::from_value(body)
                 .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
             json_patch::patch(object, &patch).map_err(|error| {
-                Failure::invalid(call, &call.name, "FieldValueInvalid", "patch", &error.to_string())
+                Failure::invalid(
+                    call,
+                    &call.name,
+                    "FieldValueInvalid",
+                    "patch",
+                    &error.to_string(),
+                )
             })?;
         }
         other => return Err(Failure::unsupported_media(other)),
@@ -44,7 +56,9 @@ fn strategic(target: &mut Value, patch: Value) {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
-    let Some(object) = target.as_object_mut() else { return };
+    let Some(object) = target.as_object_mut() else {
+        return;
+    };
     for (field, value) in patch {
         if field == "$patch" || field.starts_with("$setElementOrder/") {
             continue;
@@ -108,8 +122,14 @@ mod tests {
         let mut pod = json!({ "metadata": { "finalizers": ["a/b"], "labels": { "x": "y" } } });
         strategic(&mut pod, json!({ "metadata": { "finalizers": [] } }));
         assert_eq!(pod["metadata"]["finalizers"], json!(["a/b"]));
-        strategic(&mut pod, json!({ "metadata": { "finalizers": null, "labels": { "z": "1" } } }));
-        assert_eq!(pod, json!({ "metadata": { "labels": { "x": "y", "z": "1" } } }));
+        strategic(
+            &mut pod,
+            json!({ "metadata": { "finalizers": null, "labels": { "z": "1" } } }),
+        );
+        assert_eq!(
+            pod,
+            json!({ "metadata": { "labels": { "x": "y", "z": "1" } } })
+        );
     }
 
     #[test]

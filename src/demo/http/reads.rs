@@ -18,19 +18,24 @@ pub(super) fn json_of<K: Kind>(object: &K) -> Vec<u8> {
 
 /// One object.
 pub(super) fn get<K: Row>(world: &World, call: &Call) -> Result<Response, Failure> {
-    let object = K::store(world).get(&call.key()).ok_or_else(|| Failure::not_found(call))?;
+    let object = K::store(world)
+        .get(&call.key())
+        .ok_or_else(|| Failure::not_found(call))?;
     if call.wants_table() {
         return Ok(table(world, call, &[object], json!({})));
     }
     Ok(json_response(StatusCode::OK, shaped(call, object)))
 }
 
-/// The objects that a list selects, and whether there are more.
+/// Objects with their keys, and whether there are more.
+pub(super) type Page<'w, K> = (Vec<(Key, &'w K)>, bool);
+
+/// The objects that a list selects, up to its limit.
 pub(super) fn select<'w, K: Row>(
     world: &'w World,
     call: &Call,
     selection: &Selection,
-) -> Result<(Vec<(Key, &'w K)>, bool), Failure> {
+) -> Result<Page<'w, K>, Failure> {
     let mut found = Vec::new();
     for (key, object) in candidates::<K>(world, call, selection) {
         if !selection.matches(object)? {
@@ -66,7 +71,12 @@ fn candidates<'w, K: Row>(
     }
     if let (Some(namespace), Some(name)) = (&namespace, selection.wants("metadata.name")) {
         let at = key(namespace, name);
-        return Box::new(K::store(world).get(&at).map(|object| (at, object)).into_iter());
+        return Box::new(
+            K::store(world)
+                .get(&at)
+                .map(|object| (at, object))
+                .into_iter(),
+        );
     }
     let listed = world.list::<K>(namespace.as_deref(), selection.after.as_ref());
     Box::new(listed.map(|(key, object)| (key.clone(), object)))
@@ -80,7 +90,9 @@ pub(super) fn list<K: Row>(world: &World, call: &Call) -> Result<Response, Failu
     if more && let Some((last, _)) = found.last() {
         meta["continue"] = json!(token(last));
         if selection.is_empty() {
-            let rest = world.list::<K>(call.namespace.as_deref(), Some(last)).count();
+            let rest = world
+                .list::<K>(call.namespace.as_deref(), Some(last))
+                .count();
             meta["remainingItemCount"] = json!(rest);
         }
     }
@@ -88,14 +100,22 @@ pub(super) fn list<K: Row>(world: &World, call: &Call) -> Result<Response, Failu
     if call.wants_table() {
         return Ok(table(world, call, &found, meta));
     }
-    let group = if call.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", call.group) };
+    let group = if call.group.is_empty() {
+        "v1".to_owned()
+    } else {
+        format!("{}/v1", call.group)
+    };
     let mut body = format!(
         "{{\"kind\":\"{}List\",\"apiVersion\":\"{group}\",\"metadata\":{meta},\"items\":[",
         call.kind
     )
     .into_bytes();
     // Inside a list the items do not repeat their kind.
-    let typed = format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", K::API_VERSION, K::KIND);
+    let typed = format!(
+        "{{\"apiVersion\":\"{}\",\"kind\":\"{}\",",
+        K::API_VERSION,
+        K::KIND
+    );
     for (number, object) in found.into_iter().enumerate() {
         if number > 0 {
             body.push(b',');
@@ -115,7 +135,10 @@ pub(super) fn list<K: Row>(world: &World, call: &Call) -> Result<Response, Failu
 
 fn table<K: Row>(world: &World, call: &Call, objects: &[&K], meta: Value) -> Response {
     let include = call.param("includeObject").unwrap_or("Metadata");
-    let rows: Vec<Value> = objects.iter().map(|one| row(*one, include, world.now)).collect();
+    let rows: Vec<Value> = objects
+        .iter()
+        .map(|one| row(*one, include, world.now))
+        .collect();
     let table = json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

@@ -31,7 +31,10 @@ impl Selectable for k8s_openapi::api::core::v1::Node {
     fn field(&self, name: &str) -> Option<String> {
         match name {
             "spec.unschedulable" => {
-                let set = self.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true));
+                let set = self
+                    .spec
+                    .as_ref()
+                    .is_some_and(|spec| spec.unschedulable == Some(true));
                 Some(set.to_string())
             }
             name => meta_field(&self.metadata, name),
@@ -55,9 +58,12 @@ impl Selectable for Pod {
             "spec.serviceAccountName" => {
                 Some(spec?.service_account_name.clone().unwrap_or_default())
             }
-            "status.podIP" => {
-                Some(self.status.as_ref().and_then(|one| one.pod_ip.clone()).unwrap_or_default())
-            }
+            "status.podIP" => Some(
+                self.status
+                    .as_ref()
+                    .and_then(|one| one.pod_ip.clone())
+                    .unwrap_or_default(),
+            ),
             name => meta_field(&self.metadata, name),
         }
     }
@@ -98,8 +104,12 @@ enum Requirement {
 
 impl Selection {
     pub(super) fn read(call: &Call) -> Result<Self, Failure> {
-        let fields = call.param("fieldSelector").map_or(Ok(Vec::new()), read_fields)?;
-        let labels = call.param("labelSelector").map_or(Ok(Vec::new()), read_labels)?;
+        let fields = call
+            .param("fieldSelector")
+            .map_or(Ok(Vec::new()), read_fields)?;
+        let labels = call
+            .param("labelSelector")
+            .map_or(Ok(Vec::new()), read_labels)?;
         let limit = match call.param("limit").map(str::parse::<usize>) {
             None | Some(Ok(0)) => None,
             Some(Ok(limit)) => Some(limit),
@@ -111,7 +121,12 @@ impl Selection {
                 Failure::bad_request("continue key is not valid: unrecognized".to_owned())
             })?),
         };
-        Ok(Self { fields, labels, limit, after })
+        Ok(Self {
+            fields,
+            labels,
+            limit,
+            after,
+        })
     }
 
     /// Whether anything is selected by.
@@ -199,11 +214,18 @@ fn read_labels(text: &str) -> Result<Vec<Requirement>, Failure> {
 
 fn read_label(term: &str) -> Result<Requirement, Failure> {
     let one = |name: &str, wanted, value: &str| {
-        Requirement::In(name.trim().to_owned(), wanted, vec![value.trim().to_owned()])
+        Requirement::In(
+            name.trim().to_owned(),
+            wanted,
+            vec![value.trim().to_owned()],
+        )
     };
     let many = |name: &str, wanted, values: &str| {
         let values = values.trim().trim_start_matches('(').trim_end_matches(')');
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+        let values = values
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
         Requirement::In(name.trim().to_owned(), wanted, values)
     };
     Ok(if let Some((name, values)) = term.split_once(" notin ") {
@@ -217,7 +239,9 @@ fn read_label(term: &str) -> Result<Requirement, Failure> {
     } else if let Some((name, value)) = term.split_once('=') {
         one(name, true, value)
     } else if term.is_empty() || term.contains(char::is_whitespace) {
-        return Err(Failure::bad_request(format!("unable to parse requirement: '{term}'")));
+        return Err(Failure::bad_request(format!(
+            "unable to parse requirement: '{term}'"
+        )));
     } else if let Some(name) = term.strip_prefix('!') {
         Requirement::Exists(name.to_owned(), false)
     } else {
@@ -230,17 +254,31 @@ mod tests {
     use super::*;
 
     fn pod(labels: &[(&str, &str)]) -> Pod {
-        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let labels = labels
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Pod {
-            metadata: ObjectMeta { labels: Some(labels), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                labels: Some(labels),
+                ..ObjectMeta::default()
+            },
             ..Pod::default()
         }
     }
 
     fn selects(labels: &str, fields: &str) -> Result<bool, Failure> {
         let selection = Selection {
-            fields: if fields.is_empty() { vec![] } else { read_fields(fields)? },
-            labels: if labels.is_empty() { vec![] } else { read_labels(labels)? },
+            fields: if fields.is_empty() {
+                vec![]
+            } else {
+                read_fields(fields)?
+            },
+            labels: if labels.is_empty() {
+                vec![]
+            } else {
+                read_labels(labels)?
+            },
             limit: None,
             after: None,
         };
@@ -249,10 +287,23 @@ mod tests {
 
     #[test]
     fn labels_select_by_equality_and_sets() {
-        for yes in ["app=a", "app==a,tier!=front", "app in (a, b),tier", "!gone", "x notin (a)"] {
+        for yes in [
+            "app=a",
+            "app==a,tier!=front",
+            "app in (a, b),tier",
+            "!gone",
+            "x notin (a)",
+        ] {
             assert_eq!(selects(yes, ""), Ok(true), "{yes}");
         }
-        for no in ["app=b", "app!=a", "app in (b,c)", "!app", "gone", "app=a,tier=front"] {
+        for no in [
+            "app=b",
+            "app!=a",
+            "app in (b,c)",
+            "!app",
+            "gone",
+            "app=a,tier=front",
+        ] {
             assert_eq!(selects(no, ""), Ok(false), "{no}");
         }
         assert!(selects("app=a,,", "").is_err());

@@ -31,10 +31,22 @@ pub(super) async fn metrics(State(cluster): State<Cluster>) -> impl IntoResponse
                  status=\"{status}\"}} {value}"
             );
         }
-        let cordoned = node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true));
+        let cordoned = node
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.unschedulable == Some(true));
         let value = u8::from(cordoned);
-        let _ = writeln!(cordons, "kube_node_spec_unschedulable{{node=\"{name}\"}} {value}");
+        let _ = writeln!(
+            cordons,
+            "kube_node_spec_unschedulable{{node=\"{name}\"}} {value}"
+        );
     }
     text.push_str(&cordons);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
 }

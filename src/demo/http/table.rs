@@ -23,11 +23,21 @@ pub(super) trait Row: Selectable {
 pub(super) fn columns<K: Row>() -> Value {
     let column = |name: &str, priority: i32| {
         let format = if name == "Name" { "name" } else { "" };
-        let kind = if name == "Restarts" { "integer" } else { "string" };
+        let kind = if name == "Restarts" {
+            "integer"
+        } else {
+            "string"
+        };
         json!({ "name": name, "type": kind, "format": format, "description": name, "priority": priority })
     };
     let first = std::iter::once(column("Name", 0));
-    first.chain(K::COLUMNS.iter().map(|(name, priority)| column(name, *priority))).collect()
+    first
+        .chain(
+            K::COLUMNS
+                .iter()
+                .map(|(name, priority)| column(name, *priority)),
+        )
+        .collect()
 }
 
 /// A row; `include` is the parameter `includeObject`.
@@ -49,7 +59,9 @@ pub(super) fn row<K: Row>(object: &K, include: &str, now: Timestamp) -> Value {
 
 /// A span of time as kubectl shows it.
 fn age(since: Option<&Time>, now: Timestamp) -> Value {
-    let Some(since) = since else { return json!("<unknown>") };
+    let Some(since) = since else {
+        return json!("<unknown>");
+    };
     let seconds = now.duration_since(since.0).as_secs().max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| match small {
@@ -87,7 +99,11 @@ impl Row for Node {
             None => "Unknown",
         }
         .to_owned();
-        if self.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true)) {
+        if self
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.unschedulable == Some(true))
+        {
             status.push_str(",SchedulingDisabled");
         }
         let node = self.status.clone().unwrap_or_default();
@@ -126,15 +142,20 @@ impl Row for Pod {
 
     fn cells(&self, now: Timestamp) -> Vec<Value> {
         let containers = self.spec.as_ref().map_or(0, |spec| spec.containers.len());
-        let states = self.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        let states = self
+            .status
+            .iter()
+            .flat_map(|status| status.container_statuses.iter().flatten());
         let mut ready = 0;
         let mut restarts = 0;
         let mut word = phase(self).to_owned();
         for state in states {
             ready += usize::from(state.ready && !finished(self));
             restarts += state.restart_count;
-            if let Some(reason) =
-                state.state.as_ref().and_then(|state| state.waiting.as_ref()?.reason.clone())
+            if let Some(reason) = state
+                .state
+                .as_ref()
+                .and_then(|state| state.waiting.as_ref()?.reason.clone())
             {
                 word = reason;
             }
@@ -145,7 +166,10 @@ impl Row for Pod {
         if terminating(self) {
             "Terminating".clone_into(&mut word);
         }
-        let address = self.status.as_ref().and_then(|status| status.pod_ip.clone());
+        let address = self
+            .status
+            .as_ref()
+            .and_then(|status| status.pod_ip.clone());
         vec![
             json!(format!("{ready}/{containers}")),
             json!(word),
@@ -163,9 +187,20 @@ impl Row for StatefulSet {
     const COLUMNS: &'static [(&'static str, i32)] = &[("Ready", 0), ("Age", 0)];
 
     fn cells(&self, now: Timestamp) -> Vec<Value> {
-        let ready = self.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
-        let wanted = self.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-        vec![json!(format!("{ready}/{wanted}")), age(self.metadata.creation_timestamp.as_ref(), now)]
+        let ready = self
+            .status
+            .as_ref()
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or(0);
+        let wanted = self
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.replicas)
+            .unwrap_or(1);
+        vec![
+            json!(format!("{ready}/{wanted}")),
+            age(self.metadata.creation_timestamp.as_ref(), now),
+        ]
     }
 }
 
@@ -176,7 +211,13 @@ impl Row for ReplicaSet {
     fn cells(&self, now: Timestamp) -> Vec<Value> {
         let status = self.status.clone().unwrap_or_default();
         vec![
-            json!(self.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1).to_string()),
+            json!(
+                self.spec
+                    .as_ref()
+                    .and_then(|spec| spec.replicas)
+                    .unwrap_or(1)
+                    .to_string()
+            ),
             json!(status.replicas.to_string()),
             json!(status.ready_replicas.unwrap_or(0).to_string()),
             age(self.metadata.creation_timestamp.as_ref(), now),
@@ -203,14 +244,25 @@ impl Row for Lease {
     const COLUMNS: &'static [(&'static str, i32)] = &[("Holder", 0), ("Age", 0)];
 
     fn cells(&self, now: Timestamp) -> Vec<Value> {
-        let holder = self.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
-        vec![json!(holder), age(self.metadata.creation_timestamp.as_ref(), now)]
+        let holder = self
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.clone());
+        vec![
+            json!(holder),
+            age(self.metadata.creation_timestamp.as_ref(), now),
+        ]
     }
 }
 
 impl Row for Event {
-    const COLUMNS: &'static [(&'static str, i32)] =
-        &[("Last Seen", 0), ("Type", 0), ("Reason", 0), ("Object", 0), ("Message", 0)];
+    const COLUMNS: &'static [(&'static str, i32)] = &[
+        ("Last Seen", 0),
+        ("Type", 0),
+        ("Reason", 0),
+        ("Object", 0),
+        ("Message", 0),
+    ];
 
     fn cells(&self, now: Timestamp) -> Vec<Value> {
         let of = self.regarding.clone().unwrap_or_default();
@@ -233,10 +285,20 @@ mod tests {
     #[test]
     fn ages_read_as_in_kubectl() {
         let now = Timestamp::constant(10_000_000, 0);
-        let ago = |seconds: i64| age(Some(&Time(Timestamp::constant(10_000_000 - seconds, 0))), now);
-        for (seconds, text) in
-            [(7, "7s"), (119, "119s"), (120, "2m"), (130, "2m10s"), (3600, "60m"), (90_000, "25h")]
-        {
+        let ago = |seconds: i64| {
+            age(
+                Some(&Time(Timestamp::constant(10_000_000 - seconds, 0))),
+                now,
+            )
+        };
+        for (seconds, text) in [
+            (7, "7s"),
+            (119, "119s"),
+            (120, "2m"),
+            (130, "2m10s"),
+            (3600, "60m"),
+            (90_000, "25h"),
+        ] {
             assert_eq!(ago(seconds), json!(text));
         }
     }

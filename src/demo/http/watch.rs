@@ -47,7 +47,10 @@ fn begin<K: Row>(cluster: &Cluster, world: &World, call: &Call) -> Result<Respon
         None | Some("0") => Shown::new(),
         Some(_) => look::<K>(world, call)?,
     };
-    let seconds = call.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(1800);
+    let seconds = call
+        .param("timeoutSeconds")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1800);
     let (sender, body) = pieces();
     let (cluster, call) = (cluster.clone(), call.clone());
     tokio::spawn(async move {
@@ -104,7 +107,11 @@ fn look<K: Row>(world: &World, call: &Call) -> Result<Shown, Failure> {
     Ok(found
         .into_iter()
         .map(|(key, object)| {
-            let version = object.metadata().resource_version.clone().unwrap_or_default();
+            let version = object
+                .metadata()
+                .resource_version
+                .clone()
+                .unwrap_or_default();
             (key, (version, shaped(call, object)))
         })
         .collect())
