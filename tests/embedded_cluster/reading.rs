@@ -216,7 +216,10 @@ async fn events_are_kept_and_shown_in_both_groups() {
     let core = "/api/v1/namespaces/monitoring/events?fieldSelector=involvedObject.name%3Ddebug";
     let (_, list) = get(&cluster, core).await;
     let items = list["items"].as_array().unwrap();
-    let first = items.iter().find(|item| item["metadata"]["name"] == "debug.1a2b").unwrap();
+    let first = items
+        .iter()
+        .find(|item| item["metadata"]["name"] == "debug.1a2b")
+        .unwrap();
     assert_eq!(
         (&first["message"], &first["involvedObject"]["name"]),
         (&json!("words"), &json!("debug"))

@@ -47,7 +47,9 @@ fn a_history_is_the_same_every_time_and_takes_milliseconds() {
     };
     let first = play();
     let start = Instant::now();
-    for _ in 0..20 { play(); }
+    for _ in 0..20 {
+        play();
+    }
     eprintln!("PLAY {:?}", start.elapsed() / 20);
     let start = Instant::now();
     assert!(first == play(), "the same history went another way");
