@@ -93,7 +93,7 @@ pub fn delete_as(world: &mut World, actor: &str, at: &Key, asked: &Deletion) {
         Err(Refusal::NotFound) => 404,
         Err(Refusal::Conflict(_)) => 409,
     };
-    world.audit.push(Entry {
+    world.record(Entry {
         at: world.now,
         verb: "delete",
         resource: "pods".to_owned(),

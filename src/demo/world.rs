@@ -118,8 +118,10 @@ pub trait Kind:
     fn store_mut(world: &mut World) -> &mut Store<Self>;
     /// What the controllers are told when this object changes.
     fn change(&self) -> Option<Change>;
-    /// Keeps the indexes, before `old` is replaced by `new`.
-    fn index(_world: &mut World, _old: Option<&Self>, _new: Option<&Self>) {}
+    /// Puts an object into the indexes, or takes it out.
+    fn index(_world: &mut World, _object: &Self, _insert: bool) {}
+    /// Keeps the indexes after an object was changed from `old`.
+    fn reindex(_world: &mut World, _key: &Key, _old: &Self) {}
 }
 
 /// The whole simulated cluster.
@@ -218,7 +220,7 @@ impl World {
         meta.resource_version = Some(revision);
         stamp::<K>(&mut object, manager, now);
         let key = key_of(&object);
-        K::index(self, None, Some(&object));
+        K::index(self, &object, true);
         self.changes.extend(object.change());
         K::store_mut(self).insert(key, object.clone());
         object
@@ -232,19 +234,21 @@ impl World {
         manager: &str,
         change: impl FnOnce(&mut K),
     ) -> bool {
-        let Some(old) = K::store(self).get(key).cloned() else {
+        let (now, revision) = (self.now, self.revision + 1);
+        let Some(object) = K::store_mut(self).get_mut(key) else {
             return false;
         };
-        let mut new = old.clone();
-        change(&mut new);
-        if new == old {
+        let old = object.clone();
+        change(object);
+        if *object == old {
             return false;
         }
-        new.metadata_mut().resource_version = Some(self.next_revision());
-        stamp::<K>(&mut new, manager, self.now);
-        K::index(self, Some(&old), Some(&new));
-        self.changes.extend(new.change());
-        K::store_mut(self).insert(key.clone(), new);
+        object.metadata_mut().resource_version = Some(revision.to_string());
+        stamp::<K>(object, manager, now);
+        let told = object.change();
+        self.revision = revision;
+        self.changes.extend(told);
+        K::reindex(self, key, &old);
         true
     }
 
@@ -252,7 +256,7 @@ impl World {
     pub fn remove<K: Kind>(&mut self, key: &Key) -> Option<K> {
         let object = K::store_mut(self).remove(key)?;
         self.next_revision();
-        K::index(self, Some(&object), None);
+        K::index(self, &object, false);
         self.changes.extend(object.change());
         Some(object)
     }
@@ -292,6 +296,15 @@ impl World {
     /// UIDs of all controllers of stored pods.
     pub fn owners(&self) -> impl Iterator<Item = &String> {
         self.pods_by_owner.keys()
+    }
+
+    /// Writes into the audit log. Of a cluster that is asked for days only the later part is kept.
+    pub fn record(&mut self, entry: Entry) {
+        const ENOUGH: usize = 400_000;
+        if self.audit.len() >= ENOUGH {
+            self.audit.drain(..ENOUGH / 2);
+        }
+        self.audit.push(entry);
     }
 
     /// Tells the controllers of something that is no object of the API.
@@ -351,7 +364,7 @@ impl World {
         self.revision.to_string()
     }
 
-    fn reindex(&mut self, pod: &Pod, insert: bool) {
+    fn index_pod(&mut self, pod: &Pod, insert: bool) {
         let key = key_of(pod);
         let mut set = |index: fn(&mut World) -> &mut BTreeMap<String, BTreeSet<Key>>, at: &str| {
             let map = index(self);
@@ -416,22 +429,26 @@ impl Kind for Pod {
         })
     }
 
-    fn index(world: &mut World, old: Option<&Self>, new: Option<&Self>) {
+    fn index(world: &mut World, pod: &Self, insert: bool) {
+        world.index_pod(pod, insert);
+    }
+
+    fn reindex(world: &mut World, key: &Key, old: &Self) {
         let place = |pod: &Pod| {
             (
                 pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
                 controller(&pod.metadata).map(|owner| owner.uid.clone()),
             )
         };
-        if old.map(place) == new.map(place) {
+        let Some(new) = world.pods.get(key) else {
+            return;
+        };
+        if place(old) == place(new) {
             return;
         }
-        if let Some(old) = old {
-            world.reindex(old, false);
-        }
-        if let Some(new) = new {
-            world.reindex(new, true);
-        }
+        let new = new.clone();
+        world.index_pod(old, false);
+        world.index_pod(&new, true);
     }
 }
 

@@ -163,7 +163,7 @@ async fn instead(cluster: &Cluster, call: &Call, effect: Option<&Effect>) -> Opt
     {
         let mut state = cluster.lock();
         let entry = entry(&state.world, call, 0);
-        state.world.audit.push(entry);
+        state.world.record(entry);
     }
     if effect == Some(&Effect::Hang) {
         std::future::pending::<()>().await;
@@ -186,7 +186,7 @@ fn perform(cluster: &Cluster, call: &Call) -> (Response, Timestamp) {
     let response = answer.unwrap_or_else(Failure::into_response);
     entry.status = response.status().as_u16();
     let wrote = entry.is_write();
-    state.world.audit.push(entry);
+    state.world.record(entry);
     drop(state);
     if wrote {
         cluster.wake();

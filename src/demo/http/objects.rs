@@ -151,8 +151,7 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
 }
 
 fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
-    let mut value: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+    let mut value = body_of(call)?;
     if call.resource == Resource::Pods
         && let Some(pod) = value.as_object_mut()
     {
@@ -255,8 +254,7 @@ fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     if call.verb == "patch" {
         patch::apply(call, &mut value)?;
     } else {
-        value = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+        value = body_of(call)?;
     }
     check_identity(call, &old_value, &value)?;
     check_finalizers(call, &old_value, &value)?;
@@ -459,8 +457,7 @@ fn write_scale<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failu
     if call.verb == "patch" {
         patch::apply(call, &mut scale)?;
     } else {
-        scale = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+        scale = body_of(call)?;
     }
     let inner = Call {
         verb: "patch",
@@ -476,8 +473,7 @@ fn write_scale<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failu
 }
 
 fn review(state: &State, call: &Call) -> Result<Response, Failure> {
-    let mut review: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+    let mut review = body_of(call)?;
     let asked = &review["spec"]["resourceAttributes"];
     let verb = asked["verb"].as_str().unwrap_or_default().to_owned();
     let mut resource = asked["resource"].as_str().unwrap_or_default().to_owned();
@@ -494,6 +490,15 @@ fn review(state: &State, call: &Call) -> Result<Response, Failure> {
         StatusCode::CREATED,
         review.to_string().into_bytes(),
     ))
+}
+
+/// The body of a create or an update.
+fn body_of(call: &Call) -> Result<Value, Failure> {
+    if call.content_type.contains("protobuf") {
+        return Err(Failure::unsupported_media(&call.content_type));
+    }
+    serde_json::from_slice(&call.body)
+        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))
 }
 
 fn decode<K: Kind>(value: Value) -> Result<K, Failure> {
