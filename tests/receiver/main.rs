@@ -2,5 +2,9 @@
 //! paused clock, where ten minutes take milliseconds.
 #![cfg(feature = "demo")]
 
+mod answers;
 mod bench;
+mod guard;
+mod holds;
+mod leases;
 mod road;
