@@ -54,7 +54,10 @@ impl Bench {
 
     /// The same, not waited for.
     pub fn unready_replica(&self, options: &[&str]) -> Replica {
-        let mut words = vec!["nodefall", "run", "--namespace=monitoring"];
+        let mut words = vec!["nodefall", "run"];
+        if !options.iter().any(|o| o.starts_with("--namespace=")) {
+            words.push("--namespace=monitoring");
+        }
         words.extend([
             "--prometheus-name=prometheus-k8s",
             "--alertmanager-name=alertmanager-main",

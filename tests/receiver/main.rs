@@ -2,9 +2,13 @@
 //! paused clock, where ten minutes take milliseconds.
 #![cfg(feature = "demo")]
 
+mod alerts;
 mod answers;
 mod bench;
 mod guard;
 mod holds;
 mod leases;
 mod road;
+mod selection;
+mod skips;
+mod sweeps;
