@@ -5,8 +5,10 @@ use crate::bench::{Bench, LOST, POD, Replica, seconds, small};
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
+use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::world::{LEASES, key};
 use nodefall::demo::{Layout, NodePlan, Plan};
+use std::time::Duration;
 
 fn skewed(hours: i64) -> Layout {
     let skew = SignedDuration::from_hours(hours);
@@ -156,5 +158,34 @@ async fn an_old_heartbeat_must_be_seen_unchanged_for_15_s() {
             seconds(20).await;
         }
         bench.assert_recovered(&replica).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_nodes_that_is_newer_than_the_node_counts() {
+    // Without a Lease nothing tells of a kubelet that is back before its node reads Ready. Whenever
+    // that is: while the list of nodes is on its way, too.
+    for half_seconds in 0..32 {
+        let mut layout = small(|p| p);
+        layout.nodes[0] = NodePlan::new(LOST).without_lease();
+        let bench = Bench::new(layout).await;
+        let replica = bench.replica(&["--period=0"]).await;
+        bench.lose(LOST).await;
+        seconds(240).await;
+        let slow = Effect::Latency {
+            before: Duration::from_millis(2500),
+            after: Duration::ZERO,
+        };
+        let slow = Fault::new(slow).verb("list").resource("nodes");
+        bench.cluster.inject(slow);
+        replica.alert(LOST).await;
+        // The heartbeat is old enough some 50 s later, and its kubelet reports 5 s after its start.
+        tokio::time::sleep(Duration::from_millis(38_000 + 500 * half_seconds)).await;
+        bench.cluster.give_power(LOST);
+        seconds(60).await;
+        for entry in bench.destructive() {
+            let truth = entry.truth.expect("a pod");
+            assert_eq!(truth.node_ready, "Unknown", "{half_seconds}");
+        }
     }
 }

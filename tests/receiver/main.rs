@@ -5,10 +5,13 @@
 mod alerts;
 mod answers;
 mod bench;
+mod dry_run;
 mod guard;
 mod holds;
 mod leases;
+mod orphans;
 mod road;
 mod selection;
 mod skips;
+mod suspects;
 mod sweeps;
