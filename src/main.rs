@@ -1,1 +1,37 @@
-fn main() {}
+//! Parses, starts the log, runs.
+
+use nodefall::cli::{self, Command};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A mistake in the options.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        // Whoever closed standard output does not want to read on.
+        Ok(Command::Print(text)) => match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) | Err(_) => ExitCode::SUCCESS,
+        },
+        Ok(Command::Run(options)) => {
+            nodefall::logging::start(options.log);
+            end(nodefall::receiver::run(*options))
+        }
+        #[cfg(feature = "demo")]
+        Ok(Command::Demo(_)) => fail(&"the demo is not there yet", 1),
+        Err(mistake) => fail(&mistake, USAGE),
+    }
+}
+
+fn end(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn fail(why: &dyn std::fmt::Display, status: u8) -> ExitCode {
+    // With nobody to read it, the status still tells.
+    let _ = writeln!(std::io::stderr(), "nodefall: {why}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,45 @@
+# `make` says what there is to make.
+
+# The machine's own target, named explicitly: only then does RUSTFLAGS spare the build scripts, which
+# cannot be static.
+TARGET  ?= $(shell rustc -vV | sed -n 's/^host: //p')
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+IMAGE   ?= nodefall:$(VERSION)
+
+# rustup's cargo, also where the shell has not been told of it, and the tools that .ci/setup fetched.
+export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nodefall/bin
+# The image takes the binary from here.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+.DEFAULT_GOAL := help
+.PHONY: help build docker test format vet demo bench
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## the program for a cluster: static, small, without the demo
+	@.ci/setup
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
+	@ls -lh target/$(TARGET)/release/nodefall
+
+docker: build ## the image, with docker, podman or buildah; starts it once
+	@.ci/image $(IMAGE) $(TARGET)
+
+test: ## every test; fetches Prometheus and Alertmanager first if they are not there
+	@.ci/setup test
+	cargo test --locked --features demo
+
+format: ## formats the code
+	cargo fmt
+
+vet: ## what a reviewer would not want to see: format and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features demo -- -D warnings
+
+demo: ## a simulated cluster: a node loses power, its Prometheus comes back elsewhere
+	@.ci/setup
+	cargo run --locked --features demo -- demo
+
+bench: build ## measures memory, size and speed
+	cargo bench --locked --features demo

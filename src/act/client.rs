@@ -1,0 +1,49 @@
+//! How the API server is reached.
+
+use super::transport::chain;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::path::Path;
+use std::time::Duration;
+
+/// A destructive call must not wait for a connection until its judgement is stale.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connects with that kubeconfig, or as a pod of the cluster does; nothing is sent yet.
+///
+/// # Errors
+/// One line that says what is wrong with the file, or what to give.
+pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let failed = |error: kube::config::KubeconfigError| {
+                format!(
+                    "--kubeconfig {}: {}; give a file that kubectl can use",
+                    path.display(),
+                    chain(&error)
+                )
+            };
+            let file = Kubeconfig::read_from(path).map_err(failed)?;
+            let options = KubeConfigOptions::default();
+            Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(failed)?
+        }
+        None => Config::incluster().map_err(|error| {
+            format!(
+                "not in a cluster ({}); give --kubeconfig PATH, or run as a pod with a \
+                 ServiceAccount",
+                chain(&error)
+            )
+        })?,
+    };
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // A DELETE must not be repeated behind our back when its judgement is stale.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| {
+        format!(
+            "cannot set up the connection to the API server: {}",
+            chain(&error)
+        )
+    })
+}

@@ -1,0 +1,166 @@
+//! What is remembered of one node between two looks at it.
+
+use crate::decide::{Hold, Memory, NodeName, Pod, Progress, RemediationResult, Trigger};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The waits before a failed or refused pod is tried again: doubling from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// The waits between two looks at a held node: doubling from the first to the last.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// An alert that is not repeated for so long is forgotten; kube-prometheus repeats every 12 hours.
+const UNREPEATED: Duration = Duration::from_secs(13 * 3600);
+
+/// A node that every look found alive, or gone with nothing left to do, is no suspect any more.
+const CALM: Duration = Duration::from_secs(600);
+
+/// What is remembered of a node. Times are running time.
+#[derive(Default)]
+pub struct Entry {
+    /// The alerts that suspect it, by fingerprint, and when each was heard last.
+    pub alerts: BTreeMap<String, Duration>,
+    /// True when the last sweep handed it on.
+    pub swept: bool,
+    /// True while a task works on it.
+    pub busy: bool,
+    /// True while it waits for its first look after a trigger.
+    pub first: bool,
+    /// When it is to be looked at again.
+    pub again: Option<Duration>,
+    /// Looks since it was held.
+    pub looks: u32,
+    /// Why it is held.
+    pub held: Option<Held>,
+    /// Since when every look found nothing to do.
+    pub calm: Option<Duration>,
+    /// What earlier looks saw.
+    pub memory: Memory,
+    /// Pods that were begun or given up, by UID.
+    pub pods: BTreeMap<String, PodRecord>,
+    /// The remediation that is open.
+    pub case: Option<Case>,
+}
+
+/// A hold that stands.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Held {
+    /// The reason.
+    pub reason: Hold,
+    /// The reason in a line.
+    pub why: String,
+    /// Since when, for people.
+    pub since: Timestamp,
+}
+
+/// A remediation that is not finished.
+#[derive(Clone)]
+pub struct Case {
+    /// Its number in the history.
+    pub id: u64,
+    /// What began it.
+    pub trigger: Trigger,
+    /// When it began.
+    pub began: Duration,
+    /// The worst ending of a pod so far.
+    pub worst: RemediationResult,
+}
+
+/// A pod between two looks.
+pub struct PodRecord {
+    /// The pod as it was judged.
+    pub pod: Pod,
+    /// How far the work has come.
+    pub progress: Progress,
+    /// When the work came to rest.
+    pub rested: Duration,
+    /// How often it was given up.
+    pub given_up: u32,
+}
+
+impl PodRecord {
+    /// When it may be tried again; at once when it was only held.
+    pub fn not_before(&self) -> Duration {
+        match self.given_up {
+            0 => self.rested,
+            n => self.rested + RETRY.0.saturating_mul(1 << (n - 1).min(16)).min(RETRY.1),
+        }
+    }
+}
+
+impl Entry {
+    /// What a task on it would be triggered by.
+    pub fn trigger(&self) -> Trigger {
+        match self.alerts.is_empty() {
+            true => Trigger::Sweep,
+            false => Trigger::Alert,
+        }
+    }
+
+    /// True while work on one of its pods has begun and is not finished.
+    pub fn has_begun(&self) -> bool {
+        self.pods
+            .values()
+            .any(|record| record.given_up == 0 && record.progress.has_begun())
+    }
+
+    /// Forgets alerts that were not repeated, and all of them once the node was calm long enough.
+    pub fn expire(&mut self, now: Duration) {
+        if self
+            .calm
+            .is_some_and(|since| now.saturating_sub(since) >= CALM)
+        {
+            self.alerts.clear();
+        }
+        self.alerts
+            .retain(|_, heard| now.saturating_sub(*heard) < UNREPEATED);
+    }
+
+    /// True while there is a reason to remember it.
+    pub fn is_wanted(&self) -> bool {
+        self.busy || self.swept || !self.alerts.is_empty() || self.has_begun()
+    }
+
+    /// True when it is looked at again by itself; a node that only the sweep knows waits for the
+    /// next sweep, unless work has begun on it.
+    pub fn has_own_schedule(&self) -> bool {
+        !self.alerts.is_empty() || self.has_begun()
+    }
+
+    /// When the node, held just now, is looked at again.
+    pub fn next_look(&mut self, reason: Hold, now: Duration) -> Duration {
+        let wait = now + Self::wait(self.looks);
+        self.looks += 1;
+        match reason {
+            // Earlier than the first pod's next try there is nothing to see.
+            Hold::Backoff => self
+                .pods
+                .values()
+                .map(PodRecord::not_before)
+                .min()
+                .unwrap_or(wait),
+            _ => wait,
+        }
+    }
+
+    /// The wait before a look, after so many.
+    pub fn wait(looks: u32) -> Duration {
+        AGAIN.0.saturating_mul(1 << looks.min(8)).min(AGAIN.1)
+    }
+}
+
+/// One task's order: what it needs of the entry.
+pub struct Order {
+    /// The node.
+    pub node: NodeName,
+    /// What triggered it.
+    pub trigger: Trigger,
+    /// What earlier looks saw.
+    pub memory: Memory,
+    /// Pods begun or given up.
+    pub pods: BTreeMap<String, PodRecord>,
+    /// The open remediation.
+    pub case: Option<Case>,
+}

@@ -1,0 +1,60 @@
+//! The sweep: finds gone nodes without any alert, since the alert's sender may be what died.
+
+use super::desk::Desk;
+use super::error::ApiError;
+use crate::decide::{NodeName, SweepResult, is_named};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Sweeps every `period`, the first time at once; a sweep that is due too early is skipped.
+pub async fn run(desk: &Desk, period: Duration) {
+    let metrics = &desk.context().metrics;
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        if desk.is_sweeping() {
+            metrics.sweep(SweepResult::Skipped, None);
+            continue;
+        }
+        let result = sweep(desk).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the sweep could not read the cluster");
+            SweepResult::Failed
+        });
+        let read = result != SweepResult::Failed;
+        metrics.sweep(result, read.then(|| desk.context().clock.wall()));
+    }
+}
+
+/// One sweep: the nodes that are not Ready, and those that are gone while finalizers keep their
+/// pods.
+async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
+    let context = desk.context();
+    let fleet = context.fleet.read(Duration::ZERO).await?.fleet;
+    let mut found: BTreeSet<_> = fleet
+        .not_ready
+        .iter()
+        .filter_map(|name| NodeName::parse(name).ok())
+        .collect();
+    for namespace in context.settings.namespaces() {
+        for pod in context.api.pods(namespace, "status.phase=Failed").await? {
+            if pod.is_orphan()
+                && is_named(&pod, &context.settings.selectors)
+                && !fleet.ready.contains(pod.node())
+                && let Ok(node) = NodeName::parse(pod.node())
+            {
+                found.insert(node);
+            }
+        }
+    }
+    let guard = fleet.is_calm(context.settings.max_unreachable);
+    let result = if guard.is_ok() {
+        SweepResult::Ok
+    } else {
+        SweepResult::Held
+    };
+    tracing::debug!(found = found.len(), %result, "swept");
+    desk.hand_on(&found, guard);
+    Ok(result)
+}

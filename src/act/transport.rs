@@ -1,0 +1,170 @@
+//! One request to the API server: under a timeout, of bounded size, counted, with its `Date`.
+
+use super::clock::Clock;
+use super::error::ApiError;
+use crate::metrics::{Call, Metrics};
+use http::header::{HeaderValue, USER_AGENT};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use kube::client::Body;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// How long a read may take: longer, and its answer would be too old to act on.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a write may take: admission webhooks may take their time.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest answer taken in: a Table of 100,000 nodes is about 13 MB.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// How the API server's audit log names this program.
+const AGENT: &str = concat!("nodefall/", env!("CARGO_PKG_VERSION"));
+
+/// The longest of the server's own words that are passed on.
+const MAX_MESSAGE: usize = 1024;
+
+/// An answer of the API server that is not an error.
+pub struct Received<T> {
+    /// The body.
+    pub body: T,
+    /// The server's clock.
+    pub date: Option<Timestamp>,
+}
+
+/// The connection to the API server. Retries are the caller's.
+#[derive(Clone)]
+pub struct Transport {
+    client: kube::Client,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+impl Transport {
+    /// Over `client`, whose own retries must be off.
+    pub fn new(client: kube::Client, metrics: Metrics, clock: Clock) -> Self {
+        Self {
+            client,
+            metrics,
+            clock,
+        }
+    }
+
+    /// Sends one request and reads the whole answer.
+    ///
+    /// # Errors
+    /// Whatever is not a 2xx with a body of the type that was asked for, within `timeout`.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        request: http::Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<Received<T>, ApiError> {
+        let started = self.clock.running();
+        let answer = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let result = answer.unwrap_or(Err(ApiError::Timeout(timeout)));
+        self.metrics
+            .api_request(call, self.clock.running().saturating_sub(started));
+        if let Err(error) = &result {
+            // 404 and 409 are how the API says that a pod is gone or another one.
+            if !matches!(error.code(), Some(404 | 409)) {
+                self.metrics.api_error(call, error.reason());
+                tracing::debug!(verb = call.verb(), resource = call.resource(), %error, "API call failed");
+            }
+        }
+        result
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        mut request: http::Request<Vec<u8>>,
+    ) -> Result<Received<T>, ApiError> {
+        // So that an audit log tells who it was.
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let answer = self
+            .client
+            .send(request.map(Body::from))
+            .await
+            .map_err(connect)?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        let body = body.map_err(|e| ApiError::Connect(chain(&*e)))?.to_bytes();
+        if !head.status.is_success() {
+            return Err(status(&head, &body));
+        }
+        let date = head
+            .headers
+            .get(http::header::DATE)
+            .and_then(|v| v.to_str().ok());
+        let date = date.and_then(|v| DateTimeParser::new().parse_timestamp(v).ok());
+        match serde_json::from_slice(&body) {
+            Ok(body) => Ok(Received { body, date }),
+            Err(error) => Err(ApiError::Decode(error.to_string())),
+        }
+    }
+}
+
+/// The API server's error object, as far as we read it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    message: String,
+    details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    retry_after_seconds: Option<u64>,
+}
+
+fn status(head: &http::response::Parts, body: &[u8]) -> ApiError {
+    let status = serde_json::from_slice::<Status>(body).unwrap_or_default();
+    let seconds = head
+        .headers
+        .get(http::header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok());
+    let seconds = seconds
+        .and_then(|v| v.parse().ok())
+        .or_else(|| status.details.and_then(|d| d.retry_after_seconds));
+    let message = match status.message.is_empty() {
+        true => head
+            .status
+            .canonical_reason()
+            .unwrap_or("no message")
+            .to_owned(),
+        false => status
+            .message
+            .replace(char::is_control, " ")
+            .chars()
+            .take(MAX_MESSAGE)
+            .collect(),
+    };
+    ApiError::Status {
+        code: head.status.as_u16(),
+        message,
+        retry_after: seconds.map(Duration::from_secs),
+    }
+}
+
+fn connect(error: kube::Error) -> ApiError {
+    ApiError::Connect(chain(&error))
+}
+
+/// An error with its causes: the outermost alone says only "client error (Connect)".
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text.replace(char::is_control, " ")
+}

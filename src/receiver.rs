@@ -1,0 +1,115 @@
+//! The wiring: the API server on one side, HTTP on the other, the desk between them.
+
+use crate::act::{self, Api, Clock, Context, Desk, Transport};
+use crate::cli::RunOptions;
+use crate::decide::AlertRules;
+use crate::metrics::Metrics;
+use crate::serve;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use std::future::Future;
+use std::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Runs the receiver until SIGTERM or SIGINT.
+///
+/// # Errors
+/// One line that says what could not be opened, and what to do.
+pub fn run(options: RunOptions) -> Result<(), String> {
+    // The work is waiting for an API server; a thread more would cost memory and bring nothing.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::catch().map_err(|e| format!("cannot catch signals: {e}"))?;
+        let client = act::connect(options.kubeconfig.as_deref()).await?;
+        let mut listeners = Vec::new();
+        for address in &options.listen {
+            let listener = address.bind().map_err(|error| {
+                format!("--web.listen-address: cannot listen on {address}: {error}")
+            })?;
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "listening");
+            }
+            listeners.push(listener);
+        }
+        let receiver = Receiver::new(options.settings, client, Clock::system());
+        let served = receiver.serve(listeners, shutdown.requested());
+        served.await.map_err(|error| format!("HTTP: {error}"))
+    })
+}
+
+/// The parts of a receiver, joined.
+pub struct Receiver {
+    desk: Desk,
+    metrics: Metrics,
+    alerts: AlertRules,
+    drain: watch::Sender<bool>,
+}
+
+impl Receiver {
+    /// Joins the parts over a client whose own retries are off. Needs a tokio runtime, on which
+    /// Events are written from now on.
+    pub fn new(settings: Settings, client: kube::Client, clock: Clock) -> Self {
+        let metrics = Metrics::new();
+        metrics.dry_run(settings.dry_run);
+        let alerts = settings.alerts.clone();
+        let api = Api::new(Transport::new(client, metrics.clone(), clock));
+        let (drain, draining) = watch::channel(false);
+        let (context, events) = Context::new(settings, api, clock, metrics.clone(), draining);
+        tokio::spawn(events);
+        Self {
+            desk: Desk::new(context),
+            metrics,
+            alerts,
+            drain,
+        }
+    }
+
+    /// The HTTP routes, to be called in memory.
+    pub fn router(&self) -> axum::Router {
+        serve::router(self.desk.clone(), self.metrics.clone(), self.alerts.clone())
+    }
+
+    /// Begins the orderly end: nothing new is taken, and the work comes to a safe point.
+    pub fn drain(&self) {
+        self.drain.send_replace(true);
+    }
+
+    /// The work behind the routes; it ends within 20 s of [`Receiver::drain`].
+    pub fn work(&self) -> impl Future<Output = ()> + Send + use<> {
+        act::run(self.desk.clone(), self.drain.subscribe())
+    }
+
+    /// Receives alerts on `listeners` until `stop` completes. Then nothing new is taken (503), what
+    /// had begun comes to a safe point, and HTTP ends last.
+    ///
+    /// # Errors
+    /// A listener that cannot be used.
+    pub async fn serve(
+        &self,
+        listeners: Vec<TcpListener>,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        // Aborted when HTTP ends first, with an error.
+        let mut work = JoinSet::new();
+        work.spawn(self.work());
+        let (desk, metrics) = (self.desk.clone(), self.metrics.clone());
+        let worked = async {
+            work.join_next().await;
+        };
+        let http = serve::serve(listeners, desk, metrics, self.alerts.clone(), worked);
+        let stop = async {
+            stop.await;
+            self.drain();
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = http => served,
+            never = stop => never,
+        }
+    }
+}
