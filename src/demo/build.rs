@@ -33,17 +33,15 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
             place(&mut world, pod, node(ordinal.unsigned_abs() as usize));
         }
     }
-    for (number, plan) in layout.replicasets.iter().enumerate() {
+    let mut turn = 0;
+    for plan in &layout.replicasets {
         let deployment = world.next_uid();
         let set = world.create("kubectl", plan.replicaset(deployment));
-        for count in 0..plan.replicas {
+        for _ in 0..plan.replicas {
             let suffix = world.suffix(5);
             let pod = replica(&set, &suffix, &world.constants);
-            place(
-                &mut world,
-                pod,
-                node(number + count.unsigned_abs() as usize),
-            );
+            place(&mut world, pod, node(turn));
+            turn += 1;
         }
     }
     for plan in &layout.daemonsets {

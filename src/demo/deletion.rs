@@ -100,6 +100,7 @@ pub fn delete_as(world: &mut World, actor: &str, at: &Key, asked: &Deletion) {
         namespace: at.0.clone(),
         name: at.1.clone(),
         status,
+        own: true,
         user_agent: actor.to_owned(),
         dry_run: false,
         truth,

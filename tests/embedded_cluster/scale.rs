@@ -47,11 +47,6 @@ fn a_history_is_the_same_every_time_and_takes_milliseconds() {
     };
     let first = play();
     let start = Instant::now();
-    for _ in 0..20 {
-        play();
-    }
-    eprintln!("PLAY {:?}", start.elapsed() / 20);
-    let start = Instant::now();
     assert!(first == play(), "the same history went another way");
     // Goal: under 30 ms; the bound leaves room for a busy machine.
     assert!(
@@ -69,14 +64,17 @@ fn a_history_is_the_same_every_time_and_takes_milliseconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_cluster_is_listed_and_loses_many_nodes_in_sensible_time() {
-    let layout = Layout::nodes(5000)
+    let mut layout = Layout::nodes(5000)
         .statefulset(
             Plan::new("monitoring", "prometheus-k8s")
                 .replicas(100)
                 .parallel(),
         )
-        .replicaset(Plan::new("apps", "web").replicas(45_000))
         .daemonset(Plan::new("monitoring", "node-exporter"));
+    for number in 0..450 {
+        let plan = Plan::new("apps", &format!("web-{number}"));
+        layout = layout.replicaset(plan.replicas(100));
+    }
     let start = Instant::now();
     let cluster = run(&layout);
     seconds(1).await;
@@ -89,7 +87,6 @@ async fn a_large_cluster_is_listed_and_loses_many_nodes_in_sensible_time() {
     let (_, page) = get(&cluster, "/api/v1/pods?limit=250").await;
     assert_eq!(page["items"].as_array().unwrap().len(), 250);
     let built = start.elapsed();
-    eprintln!("BUILT {built:?}");
     for number in 1..=1000 {
         cluster.cut_power(&format!("node-{number}"));
     }
@@ -102,7 +99,6 @@ async fn a_large_cluster_is_listed_and_loses_many_nodes_in_sensible_time() {
             .count()
     });
     assert_eq!(unknown, 1000);
-    eprintln!("DONE {:?}", start.elapsed());
     // Goals: 3 s and 5 s; the bounds leave room for a busy machine.
     assert!(built < Duration::from_secs(20), "{built:?}");
     assert!(

@@ -1,12 +1,15 @@
 //! The API of the simulated cluster, as an axum router.
 
+mod access;
 mod body;
 mod call;
+mod checks;
 mod discovery;
 mod failure;
 mod objects;
 mod patch;
 mod reads;
+mod scale;
 mod select;
 mod series;
 mod table;
@@ -205,6 +208,7 @@ fn entry(world: &super::world::World, call: &Call, status: u16) -> Entry {
         namespace: call.namespace.clone().unwrap_or_default(),
         name: call.name.clone(),
         status,
+        own: false,
         user_agent: call.user_agent.clone(),
         dry_run: call.dry_run() || objects::deletion_of(call).is_ok_and(|asked| asked.dry_run),
         truth: pod.map(|pod| Truth::of(world, pod, objects::wanted_uid(call))),
