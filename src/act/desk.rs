@@ -100,7 +100,7 @@ impl Desk {
         let entry = &state.nodes[&node];
         // A repeat wakes a node that nothing else would look at again.
         let asleep = entry.again.is_none() && entry.held.is_none();
-        if !entry.busy && !entry.first && (news || asleep) {
+        if !entry.busy && (news || asleep) {
             state.queue_first(&node);
             self.shared.first.notify_one();
         }
@@ -229,7 +229,7 @@ impl Desk {
         for node in found {
             let entry = state.nodes.entry(node.clone()).or_default();
             entry.swept = true;
-            if entry.busy || entry.first || entry.again.is_some() {
+            if entry.busy || entry.first.is_some() || entry.again.is_some() {
                 continue;
             }
             match &guard {
@@ -249,7 +249,7 @@ impl Desk {
         let state = self.state();
         state
             .firsts
-            .iter()
+            .values()
             .any(|name| state.nodes.get(name).is_some_and(|e| e.swept))
     }
 

@@ -6,24 +6,18 @@ use super::events::Reason;
 use super::follow::Follow;
 use super::pass::Pass;
 use super::pod::{PodEnd, PodWork};
-use crate::decide::{Hold, NodeName, Pod, Progress, RemediationResult};
-use std::time::Duration;
+use crate::decide::{Hold, NodeName, Pod, Progress, RemediationResult, Verdict};
 
 impl Pass {
     /// Takes in how the work on one pod came to rest.
-    pub(super) fn end(&mut self, work: PodWork, end: PodEnd) {
-        let now = self.context.clock.running();
-        let (ending, progress, first) = match end {
-            PodEnd::Ended {
-                ending,
-                progress,
-                first,
-            } => (ending, progress, first),
+    pub(super) async fn end(&mut self, work: PodWork, end: PodEnd) {
+        let (ending, progress) = match end {
+            PodEnd::Ended { ending, progress } => (ending, progress),
             PodEnd::Held(hold, why, progress) => {
                 work.tell(&format!("held ({hold}): {why}"));
                 self.holds.push((hold, why));
-                if progress.has_begun() {
-                    self.record(work.pod, progress, now, 0);
+                if progress.has_begun() || work.given_up > 0 {
+                    self.record(work.pod, progress, work.given_up, false);
                 }
                 return;
             }
@@ -50,14 +44,10 @@ impl Pass {
             self.node,
             ending.why
         );
-        let given_up = self
-            .records
-            .remove(&work.pod.metadata.uid)
-            .map_or(0, |r| r.given_up);
         match ending.result {
             RemediationResult::Freed => {
                 if work.pod.is_stateful() {
-                    self.follow(work, first);
+                    self.follow(work, progress.was_first);
                 }
             }
             RemediationResult::DryRun => {
@@ -67,6 +57,10 @@ impl Pass {
                 self.context
                     .events
                     .of_pod(&work.pod, Reason::Aborted, &told);
+                // Its alert may go on firing, and the node be lost again: it stays in sight.
+                if let Verdict::Hold(Hold::NodeReady, why) = self.watch.verdict().await {
+                    self.holds.push((Hold::NodeReady, why));
+                }
             }
             RemediationResult::ProtectedFinalizer
             | RemediationResult::Refused
@@ -75,22 +69,22 @@ impl Pass {
                     .events
                     .of_pod(&work.pod, Reason::GivenUp, &told);
                 self.holds.push((Hold::Backoff, told));
-                self.record(work.pod, progress, now, given_up + 1);
+                self.record(work.pod, progress, work.given_up + 1, true);
             }
         }
     }
 
-    fn record(&mut self, pod: Pod, progress: Progress, rested: Duration, given_up: u32) {
+    fn record(&mut self, pod: Pod, progress: Progress, given_up: u32, backs_off: bool) {
         let uid = pod.metadata.uid.clone();
-        self.records.insert(
-            uid,
-            PodRecord {
-                pod,
-                progress,
-                rested,
-                given_up,
-            },
-        );
+        let rested = self.context.clock.running();
+        let record = PodRecord {
+            pod,
+            progress,
+            rested,
+            given_up,
+            backs_off,
+        };
+        self.records.insert(uid, record);
     }
 
     fn follow(&self, work: PodWork, first: bool) {

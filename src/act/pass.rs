@@ -66,7 +66,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     let mut pass = Pass {
         since: match verdict {
             Verdict::Gone { since, .. } => since,
-            Verdict::Removed | Verdict::Hold(..) => None,
+            Verdict::Removed | Verdict::Hold(..) => case.as_ref().and_then(|case| case.since),
         },
         watch: Arc::new(watch),
         work: JoinSet::new(),
@@ -81,7 +81,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     pass.begin(named, records, date).await;
     while let Some(end) = pass.work.join_next().await {
         match end {
-            Ok((work, end)) => pass.end(work, end),
+            Ok((work, end)) => pass.end(work, end).await,
             Err(error) => {
                 // The pod is looked at again from scratch; its siblings go on.
                 tracing::error!(node = %pass.node, %error, "the work on a pod broke off");
@@ -102,7 +102,7 @@ pub(super) struct Pass {
     trigger: Trigger,
     verdict: Verdict,
     pub(super) since: Option<jiff::Timestamp>,
-    watch: Arc<Watch>,
+    pub(super) watch: Arc<Watch>,
     work: JoinSet<(PodWork, PodEnd)>,
     pub(super) records: BTreeMap<String, PodRecord>,
     pub(super) holds: Vec<(Hold, String)>,
@@ -128,34 +128,29 @@ impl Pass {
             }
         }
         // What was begun and is no longer listed may be gone: its own read tells.
-        for (_, mut record) in records.into_iter().filter(|(_, r)| r.given_up == 0) {
+        for (_, mut record) in records.into_iter().filter(|(_, r)| !r.backs_off) {
             record.progress.resume(now.saturating_sub(record.rested));
-            self.start(record.pod, record.progress, None);
+            self.start(record.pod, record.progress, None, record.given_up);
         }
     }
 
-    fn resume(&mut self, record: PodRecord, pod: Pod, now: Duration) {
-        if now < record.not_before() {
-            let wait = (record.not_before() - now).as_secs();
-            self.holds.push((
-                Hold::Backoff,
-                format!("{} is tried again in {wait} s", pod.path()),
-            ));
+    fn resume(&mut self, mut record: PodRecord, pod: Pod, now: Duration) {
+        let early = record.not_before().saturating_sub(now);
+        if !early.is_zero() {
+            let why = format!("{} is tried again in {} s", pod.path(), early.as_secs());
+            self.holds.push((Hold::Backoff, why));
+        }
+        if !early.is_zero() || (record.backs_off && self.verdict.held().is_some()) {
             self.records.insert(pod.metadata.uid.clone(), record);
             return;
         }
-        let mut progress = record.progress.clone();
-        if record.given_up == 0 {
-            progress.resume(now.saturating_sub(record.rested));
+        if record.backs_off {
+            record.progress = record.progress.again(now);
         } else {
-            progress = progress.again(now);
-            // How often it was given up is remembered until it is free.
-            self.records.insert(pod.metadata.uid.clone(), record);
-            if self.verdict.held().is_some() {
-                return;
-            }
+            record.progress.resume(now.saturating_sub(record.rested));
         }
-        self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
+        let sight = Sight::There(Box::new(pod.clone()));
+        self.start(pod, record.progress, Some(sight), record.given_up);
     }
 
     /// Decides about a pod on which nothing was done yet.
@@ -182,7 +177,8 @@ impl Pass {
         if self.context.settings.dry_run && self.context.was_judged(&pod.metadata.uid) {
             return;
         }
-        self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
+        let sight = Sight::There(Box::new(pod.clone()));
+        self.start(pod, progress, Some(sight), 0);
     }
 
     pub(super) fn skipped(&self, pod: &Pod, skip: Skip) {
@@ -193,13 +189,14 @@ impl Pass {
         }
     }
 
-    fn start(&mut self, pod: Pod, progress: Progress, sight: Option<Sight>) {
+    fn start(&mut self, pod: Pod, progress: Progress, sight: Option<Sight>, given_up: u32) {
         let remediation = self.open_case();
         let work = PodWork {
             context: self.context.clone(),
             watch: self.watch.clone(),
             remediation,
             pod,
+            given_up,
         };
         self.work.spawn(async move {
             let sight = match sight {
@@ -213,7 +210,7 @@ impl Pass {
 
     fn open_case(&mut self) -> u64 {
         let (context, node) = (&self.context, &self.node);
-        let trigger = self.trigger;
+        let (trigger, since) = (self.trigger, self.since);
         let case = self.case.get_or_insert_with(|| {
             let judgement = match &self.verdict {
                 Verdict::Gone { why, .. } | Verdict::Hold(_, why) => why.as_str(),
@@ -229,6 +226,7 @@ impl Pass {
                 trigger,
                 began,
                 worst: RemediationResult::Freed,
+                since,
             }
         });
         case.id
@@ -248,7 +246,7 @@ impl Pass {
         let begun = self
             .records
             .values()
-            .any(|r| r.given_up == 0 && r.progress.has_begun());
+            .any(|r| !r.backs_off && r.progress.has_begun());
         let waits = match &hold {
             None => false,
             Some((hold, _)) => !matches!(
