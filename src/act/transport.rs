@@ -68,8 +68,7 @@ impl Transport {
         self.metrics
             .api_request(call, self.clock.running().saturating_sub(started));
         if let Err(error) = &result {
-            // 404 and 409 are how the API says that a pod is gone or another one.
-            if !matches!(error.code(), Some(404 | 409)) {
+            if !is_expected(call, error) {
                 self.metrics.api_error(call, error.reason());
                 tracing::debug!(verb = call.verb(), resource = call.resource(), %error, "API call failed");
             }
@@ -106,6 +105,14 @@ impl Transport {
             Err(error) => Err(ApiError::Decode(error.to_string())),
         }
     }
+}
+
+/// True for the answers by which the API says that an object is gone, or another one.
+fn is_expected(call: Call, error: &ApiError) -> bool {
+    matches!(
+        (call.verb(), error.code()),
+        ("get" | "delete" | "patch", Some(404)) | ("delete", Some(409))
+    )
 }
 
 /// The API server's error object, as far as we read it.

@@ -213,7 +213,9 @@ fn a_lease_younger_than_its_duration_by_the_servers_clock_gives_doubt() {
 fn the_kubelets_clock_does_not_count_where_the_servers_is_known() {
     let skewed =
         |time: &'static str| move |s: &mut Scene| s.lease["spec"]["renewTime"] = json!(time);
-    Scene::gone().with(skewed("2032-01-01T00:00:00Z")).assert_gone();
+    Scene::gone()
+        .with(skewed("2032-01-01T00:00:00Z"))
+        .assert_gone();
     let behind = |s: &mut Scene| {
         skewed("2020-01-01T00:00:00Z")(s);
         written(s, "2026-11-01T11:59:50Z");
@@ -326,6 +328,9 @@ fn a_missing_node_is_ours_only_with_pods_that_finalizers_keep() {
     assert_eq!(missing().held(), Hold::UnknownNode);
     let orphans = || missing().with(|s| s.orphans = true);
     assert_eq!(orphans().judge(), Verdict::Removed);
+    // It registered again after it was asked for.
+    let back = orphans().with(|s| s.ready_in_fleet = true);
+    assert_eq!(back.held(), Hold::NodeReady);
     let storm = orphans().with(|s| {
         s.fleet.not_ready = ["n2", "n3"].map(str::to_owned).into();
     });
