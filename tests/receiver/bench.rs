@@ -4,9 +4,12 @@
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
+use k8s_openapi::api::core::v1::Pod;
 use nodefall::act::Clock;
 use nodefall::cli::{Command, parse};
 use nodefall::demo::audit::Entry;
+use nodefall::demo::objects::{is_pod_ready, set_pod_condition};
+use nodefall::demo::world::key;
 use nodefall::demo::{Cluster, Constants, Layout, Plan};
 use nodefall::receiver::Receiver;
 use serde_json::{Value, json};
@@ -15,6 +18,9 @@ use tower::ServiceExt;
 
 /// The node whose fate the scenarios tell.
 pub const LOST: &str = "node-1";
+
+/// The pod that runs there in the [`small`] cluster.
+pub const POD: &str = "prometheus-k8s-0";
 
 /// A cluster, its clock running.
 pub struct Bench {
@@ -48,7 +54,10 @@ impl Bench {
 
     /// The same, not waited for.
     pub fn unready_replica(&self, options: &[&str]) -> Replica {
-        let mut words = vec!["nodefall", "run", "--namespace=monitoring"];
+        let mut words = vec!["nodefall", "run"];
+        if !options.iter().any(|o| o.starts_with("--namespace=")) {
+            words.push("--namespace=monitoring");
+        }
         words.extend([
             "--prometheus-name=prometheus-k8s",
             "--alertmanager-name=alertmanager-main",
@@ -85,19 +94,90 @@ impl Bench {
         })
     }
 
-    /// What was asked to be deleted or patched of pods by a client from outside.
+    /// What was asked to be deleted or patched of pods by receivers.
     pub fn destructive(&self) -> Vec<Entry> {
         let ours = |e: &Entry| {
-            e.resource == "pods" && matches!(e.verb, "delete" | "patch") && !by_controller(e)
+            e.resource == "pods"
+                && matches!(e.verb, "delete" | "patch")
+                && e.user_agent.starts_with("nodefall")
         };
         self.cluster.audit().into_iter().filter(ours).collect()
     }
-}
 
-fn by_controller(entry: &Entry) -> bool {
-    ["controller", "kubelet", "pod-gc", "scheduler"]
-        .iter()
-        .any(|w| entry.user_agent.contains(w))
+    /// The same in short, in order: `delete prometheus-k8s-0`.
+    pub fn touched(&self) -> Vec<String> {
+        let entries = self.destructive().into_iter();
+        entries.map(|e| format!("{} {}", e.verb, e.name)).collect()
+    }
+
+    /// How many requests receivers made of this kind; `*` is any verb or resource.
+    pub fn requests(&self, verb: &str, resource: &str) -> usize {
+        let is = |wanted: &str, it: &str| wanted == "*" || wanted == it;
+        let audit = self.cluster.audit().into_iter();
+        let ours = audit.filter(|e| e.user_agent.starts_with("nodefall"));
+        ours.filter(|e| is(verb, e.verb) && is(resource, &e.resource))
+            .count()
+    }
+
+    /// The Events about a node, in order: `NodefallHeld: why`.
+    pub fn events(&self, node: &str) -> Vec<String> {
+        self.cluster.edit(|world| {
+            let mut events: Vec<_> = world
+                .events
+                .values()
+                .filter(|e| {
+                    let about = e.regarding.as_ref();
+                    about.is_some_and(|r| {
+                        r.kind.as_deref() == Some("Node") && r.name.as_deref() == Some(node)
+                    })
+                })
+                .collect();
+            events.sort_by_key(|e| e.event_time.as_ref().map(|time| time.0));
+            let told = |text: &Option<String>| text.clone().unwrap_or_default();
+            let lines = events
+                .iter()
+                .map(|e| format!("{}: {}", told(&e.reason), told(&e.note)));
+            lines.collect()
+        })
+    }
+
+    /// Changes a pod of `monitoring`, as a kubelet or a person does.
+    pub fn edit_pod(&self, name: &str, change: impl FnOnce(&mut Pod)) {
+        let changed = self
+            .cluster
+            .edit(|world| world.update::<Pod>(&key("monitoring", name), "kubectl", change));
+        assert!(changed, "{name} is absent or was so already");
+    }
+
+    /// Makes a pod of `monitoring` read Ready, or not.
+    pub fn set_ready(&self, name: &str, ready: bool) {
+        let (now, status) = (self.cluster.now(), if ready { "True" } else { "False" });
+        self.edit_pod(name, |pod| {
+            set_pod_condition(pod, "Ready", status, None, None, now);
+        });
+    }
+
+    /// Asserts that the lost node is held for `reason` and that nothing was touched.
+    pub async fn assert_held(&self, replica: &Replica, reason: &str) {
+        assert_eq!(replica.held(LOST).await.as_deref(), Some(reason));
+        assert_eq!(replica.held_nodes(reason).await, 1.0);
+        assert!(self.touched().is_empty(), "{:?}", self.touched());
+    }
+
+    /// Asserts that one DELETE got the pod of the lost node running elsewhere, and that nothing is
+    /// held any more.
+    pub async fn assert_recovered(&self, replica: &Replica) {
+        assert_eq!(self.touched(), [format!("delete {POD}")]);
+        let (_, node) = self.pod(POD).expect("a replacement");
+        assert_ne!(node, LOST);
+        let ready = |pod: Option<&Pod>| pod.is_some_and(is_pod_ready);
+        assert!(
+            self.cluster
+                .edit(|w| ready(w.pods.get(&key("monitoring", POD))))
+        );
+        assert_eq!(replica.held(LOST).await, None);
+        assert_eq!(replica.held_nodes("").await, 0.0);
+    }
 }
 
 impl Replica {
@@ -177,6 +257,35 @@ impl Replica {
         pods.into_iter()
             .find(|p| p["name"] == pod)
             .unwrap_or(Value::Null)
+    }
+
+    /// The sum of the series whose text begins like this.
+    pub async fn sum(&self, start: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await;
+        let lines = text.as_str().expect("text").lines();
+        let values = lines.filter(|l| l.starts_with(start));
+        let values = values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    }
+
+    /// How many nodes are held for that reason; for any reason when it is empty.
+    pub async fn held_nodes(&self, reason: &str) -> f64 {
+        self.sum(&format!("nodefall_held_nodes{{reason=\"{reason}"))
+            .await
+    }
+
+    /// How often a node was held for that reason.
+    pub async fn holds(&self, reason: &str) -> f64 {
+        self.metric(&format!("nodefall_holds_total{{reason=\"{reason}\"}}"))
+            .await
+    }
+
+    /// How many pods were skipped for that reason.
+    pub async fn skips(&self, reason: &str) -> f64 {
+        self.metric(&format!(
+            "nodefall_pods_skipped_total{{reason=\"{reason}\"}}"
+        ))
+        .await
     }
 
     /// Stops it as SIGTERM does, and waits.

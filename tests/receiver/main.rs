@@ -2,5 +2,16 @@
 //! paused clock, where ten minutes take milliseconds.
 #![cfg(feature = "demo")]
 
+mod alerts;
+mod answers;
 mod bench;
+mod dry_run;
+mod guard;
+mod holds;
+mod leases;
+mod orphans;
 mod road;
+mod selection;
+mod skips;
+mod suspects;
+mod sweeps;
