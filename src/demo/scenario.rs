@@ -19,15 +19,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control::{self, sample_alert};
+use super::guide::{ending, introduction, shortened, what_next};
 use super::timeline::Timeline;
-use super::world::Key;
-use super::{Cluster, Constants, Layout};
+use super::{Cluster, Layout};
 
 /// Where the simulated API is served unless that port is taken: where `kubectl proxy` serves, too.
 pub const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
 
 /// The node whose power is cut.
-const LOST: &str = "node-1";
+pub(super) const LOST: &str = "node-1";
 /// How long the pods may take to come back: ten times what they need.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the receiver may take until it is ready.
@@ -72,28 +72,6 @@ where
             let _ = writeln!(std::io::stderr(), "nodefall: {why}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Kubernetes with less patience.
-fn shortened() -> Constants {
-    let seconds = Duration::from_secs;
-    Constants {
-        start: Timestamp::now(),
-        lease_duration: seconds(4),
-        renew_interval: seconds(1),
-        heartbeat_interval: seconds(30),
-        node_ready_delay: seconds(1),
-        monitor_period: Duration::from_millis(500),
-        grace_period: seconds(5),
-        taint_interval: seconds(1),
-        slow_taint_interval: seconds(10),
-        toleration: seconds(60),
-        gc_period: seconds(2),
-        gc_quarantine: seconds(4),
-        pod_start: Duration::from_millis(1500),
-        detach_after: seconds(36),
-        ..Constants::default()
     }
 }
 
@@ -146,7 +124,7 @@ struct Story {
 impl Story {
     async fn tell(&self, once: bool, manual: bool) -> Result<bool, String> {
         self.await_receiver().await?;
-        say(&self.introduction());
+        say(&introduction(&self.api, &self.receiver));
         let mut timeline = self.cluster.edit(|world| Timeline::new(world));
         let begun = self.cluster.now();
         let mut restored = true;
@@ -156,7 +134,7 @@ impl Story {
         if once {
             return Ok(restored);
         }
-        say(&self.what_next(manual));
+        say(&what_next(&self.api, &self.receiver, manual));
         loop {
             self.look(&mut timeline, begun);
             sleep(LOOK).await;
@@ -210,139 +188,6 @@ impl Story {
         timeout(START, ready)
             .await
             .map_err(|_| format!("the receiver at {} did not become ready", self.receiver))
-    }
-
-    fn introduction(&self) -> String {
-        let (short, real) = (shortened(), Constants::default());
-        let pairs = [
-            (
-                "a node's Lease lasts",
-                short.lease_duration,
-                real.lease_duration,
-            ),
-            (
-                "and is renewed every",
-                short.renew_interval,
-                real.renew_interval,
-            ),
-            (
-                "a silent node reads Unknown after",
-                short.grace_period,
-                real.grace_period,
-            ),
-            (
-                "nodes of a zone are tainted every",
-                short.taint_interval,
-                real.taint_interval,
-            ),
-            (
-                "pods on it are evicted after another",
-                short.toleration,
-                real.toleration,
-            ),
-            (
-                "a deleted Node's pods are collected after",
-                short.gc_quarantine,
-                real.gc_quarantine,
-            ),
-        ];
-        let mut text =
-            "A simulated Kubernetes in this process: three nodes, kube-prometheus in the \
-                        namespace monitoring.\nNothing outside is touched. Its timings are \
-                        shortened, so that nobody has to wait:\n\n"
-                .to_owned();
-        for (what, short, real) in pairs {
-            text += &format!(
-                "  {what:<43}{:>3} s  instead of {:>3} s\n",
-                short.as_secs(),
-                real.as_secs()
-            );
-        }
-        text + &format!(
-            "\n  API server  {}\n  receiver    {}   (a real one, over HTTP)\n",
-            self.api, self.receiver
-        )
-    }
-
-    fn what_next(&self, manual: bool) -> String {
-        let (api, receiver) = (&self.api, &self.receiver);
-        let (first, node) = match manual {
-            true => ("cut a node's power", LOST),
-            false => ("post the alert again: nothing is left to do", LOST),
-        };
-        let cut = |node: &str| format!("curl -X POST '{api}/demo/nodes/{node}/power?on=false'");
-        let alert =
-            |node: &str| format!("curl -s {api}/demo/alert/{node} | curl -d @- {receiver}/webhook");
-        let mut lines = match manual {
-            true => vec![
-                (first, cut(node)),
-                ("a few seconds later, its alert", alert(node)),
-            ],
-            false => vec![(first, alert(node))],
-        };
-        lines.extend([
-            (
-                "give the power back",
-                format!("curl -X POST '{api}/demo/nodes/{LOST}/power?on=true'"),
-            ),
-            (
-                "cut another node (with two of three dead, the storm guard shuts)",
-                cut("node-2"),
-            ),
-            ("a few seconds later, its alert", alert("node-2")),
-            (
-                "stop a kubelet while its containers go on",
-                format!("curl -X POST '{api}/demo/nodes/node-3/kubelet?on=false'"),
-            ),
-            (
-                "restart the controller manager",
-                format!("curl -X POST {api}/demo/controller-manager/restart"),
-            ),
-            (
-                "what was done, and what is held",
-                format!("curl -s {receiver}/api/v1/remediations"),
-            ),
-            (
-                "the counters",
-                format!("curl -s {receiver}/metrics | grep ^nodefall_"),
-            ),
-            (
-                "kube-state-metrics, or what stands in for it",
-                format!("curl -s {api}/metrics"),
-            ),
-            (
-                "look around",
-                format!("kubectl --server={api} get pods --namespace monitoring -o wide"),
-            ),
-        ]);
-        let mut text = "\nYour turn. What happens is told below; Ctrl-C ends it.\n".to_owned();
-        for (what, how) in lines {
-            text += &format!("\n  # {what}\n  {how}\n");
-        }
-        text
-    }
-}
-
-/// The last lines of the timeline.
-fn ending(timeline: &Timeline, lost: &[(Key, String)], took: f64) -> String {
-    let mut back = Vec::new();
-    let mut away = Vec::new();
-    for (pod, uid) in lost {
-        match timeline.replacement(pod, uid) {
-            Some(node) => back.push(format!("{} on {node}", pod.1)),
-            None => away.push(pod.1.clone()),
-        }
-    }
-    match away.as_slice() {
-        [] => format!(
-            "\n{took:.1} s after {LOST} read Unknown everything runs again: {}.\nKubernetes alone \
-             would have left these pods Terminating for ever.",
-            back.join(", ")
-        ),
-        away => format!(
-            "\n{took:.1} s have passed, and not yet Ready: {}.",
-            away.join(", ")
-        ),
     }
 }
 
