@@ -112,6 +112,12 @@ impl Context {
         true
     }
 
+    /// True when [`Context::once`] was asked for `what` lately.
+    fn is_counted(&self, what: &str) -> bool {
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.seen.contains(what)
+    }
+
     /// True once the process is being stopped: what has begun is finished, nothing else begins.
     fn is_draining(&self) -> bool {
         *self.draining.borrow()

@@ -189,7 +189,7 @@ impl Pass {
             _ => Progress::default(),
         };
         let dry_run = self.context.settings.dry_run;
-        if dry_run && !self.context.once(&format!("dry run/{}", pod.metadata.uid)) {
+        if dry_run && self.context.is_counted(&tried(&pod)) {
             return;
         }
         self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
@@ -302,7 +302,9 @@ impl Pass {
                     self.follow(work, first);
                 }
             }
-            RemediationResult::DryRun => {}
+            RemediationResult::DryRun => {
+                self.context.once(&tried(&work.pod));
+            }
             RemediationResult::Aborted => {
                 self.context
                     .events
@@ -381,6 +383,11 @@ impl Pass {
             calm,
         }
     }
+}
+
+/// Under which a dry run that came to its end is remembered; one that was held is not.
+fn tried(pod: &Pod) -> String {
+    format!("dry run/{}", pod.metadata.uid)
 }
 
 /// Counts a remediation that is over.
