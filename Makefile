@@ -5,6 +5,8 @@
 TARGET  ?= $(shell rustc -vV | sed -n 's/^host: //p')
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE   ?= nodefall:$(VERSION)
+# What `nodefall --version` and nodefall_build_info say; a build from a tarball does without.
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null)
 
 # rustup's cargo, also where the shell has not been told of it, and the tools that .ci/setup fetched.
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nodefall/bin
@@ -19,7 +21,8 @@ help: ## what there is to make
 
 build: ## the program for a cluster: static, small, without the demo
 	@.ci/setup
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
+	$(if $(REVISION),NODEFALL_REVISION=$(REVISION)) RUSTFLAGS='-C target-feature=+crt-static' \
+	  cargo build --release --locked --target $(TARGET)
 	@ls -lh target/$(TARGET)/release/nodefall
 
 docker: build ## the image, with docker, podman or buildah; starts it once

@@ -79,7 +79,7 @@ impl Receiver {
         self.drain.send_replace(true);
     }
 
-    /// The work behind the routes; it ends within 20 s of [`Receiver::drain`].
+    /// The work behind the routes; it ends within 17 s of [`Receiver::drain`].
     pub fn work(&self) -> impl Future<Output = ()> + Send + use<> {
         act::run(self.desk.clone(), self.drain.subscribe())
     }

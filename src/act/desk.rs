@@ -2,12 +2,10 @@
 //! schedule takes orders from it and brings findings back.
 
 use super::Context;
-use super::entry::{Entry, Held, Order};
-use super::history::Remediation;
+use super::entry::{Entry, Order};
 use super::pass::Findings;
 use super::queue::State;
 use crate::decide::{Hold, NodeName};
-use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +13,6 @@ use tokio::sync::{Notify, watch};
 
 /// How many alerts may suspect nodes at once: some 3 MB of memory.
 pub const MAX_SUSPICIONS: usize = 10_000;
-
-/// How many suspects one answer lists; of one node, all of it.
-const LISTED: usize = 256;
 
 /// What became of a suspicion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +23,6 @@ pub enum Suspected {
     Joined,
     /// There are too many.
     NoRoom,
-}
-
-/// The body of `GET /api/v1/remediations`.
-#[derive(Serialize)]
-pub struct Status {
-    /// How many nodes are remembered in all.
-    suspected_nodes: usize,
-    /// Suspects, held nodes and nodes in hand, at most 256 of them.
-    nodes: Vec<NodeStatus>,
-    /// The last remediations, newest first.
-    remediations: Vec<Remediation>,
-}
-
-#[derive(Serialize)]
-struct NodeStatus {
-    node: NodeName,
-    /// Alerts that name it.
-    alerts: usize,
-    /// True while it is being worked on.
-    in_hand: bool,
-    /// Why it is held.
-    held: Option<Held>,
 }
 
 /// A handle to the desk.
@@ -113,21 +86,21 @@ impl Desk {
     pub fn suspect(&self, node: NodeName, key: String) -> Suspected {
         let now = self.now();
         let mut state = self.state();
-        let known = state
-            .nodes
-            .get(&node)
-            .is_some_and(|e| e.alerts.contains_key(&key));
+        let entry = state.nodes.get(&node);
+        let known = entry.is_some_and(|e| e.alerts.contains_key(&key));
+        let joined = entry.is_some_and(|e| !e.alerts.is_empty() || e.busy);
+        let news = entry.is_none_or(|e| e.alerts.is_empty());
         if !known && state.suspicions >= MAX_SUSPICIONS && !state.make_room(self.context(), &node) {
             return Suspected::NoRoom;
         }
-        state.suspicions += usize::from(!known);
-        let entry = state.nodes.entry(node.clone()).or_default();
-        let joined = !entry.alerts.is_empty() || entry.busy;
-        let news = entry.alerts.is_empty();
-        entry.alerts.insert(key, now);
+        state.nodes.entry(node.clone()).or_default();
+        state.change(&node, |entry| {
+            entry.alerts.insert(key, now);
+        });
+        let entry = &state.nodes[&node];
         // A repeat wakes a node that nothing else would look at again.
         let asleep = entry.again.is_none() && entry.held.is_none();
-        if !entry.busy && !entry.first && (news || asleep) {
+        if !entry.busy && (news || asleep) {
             state.queue_first(&node);
             self.shared.first.notify_one();
         }
@@ -143,11 +116,8 @@ impl Desk {
     /// has begun goes on.
     pub fn resolve(&self, node: &NodeName, key: &str) -> bool {
         let mut state = self.state();
-        let Some(entry) = state.nodes.get_mut(node) else {
-            return false;
-        };
-        let lifted = entry.alerts.remove(key).is_some();
-        state.suspicions -= usize::from(lifted);
+        let mut lifted = false;
+        state.change(node, |entry| lifted = entry.alerts.remove(key).is_some());
         state.tidy(self.context(), node);
         self.publish(&state);
         lifted
@@ -171,28 +141,6 @@ impl Desk {
 
     pub(super) fn set_unready(&self, why: &str) {
         self.shared.unready.send_replace(why.to_owned());
-    }
-
-    /// What is in hand and what was done; of one node, when given.
-    pub fn status(&self, node: Option<&NodeName>) -> Status {
-        let state = self.state();
-        let wanted = |name: &NodeName| node.is_none_or(|node| node == name);
-        let nodes = state
-            .nodes
-            .iter()
-            .filter(|(name, _)| wanted(name))
-            .take(LISTED);
-        let nodes = nodes.map(|(name, entry)| NodeStatus {
-            node: name.clone(),
-            alerts: entry.alerts.len(),
-            in_hand: entry.busy,
-            held: entry.held.clone(),
-        });
-        Status {
-            suspected_nodes: state.suspected(),
-            nodes: nodes.collect(),
-            remediations: self.context().history.list(node),
-        }
     }
 
     /// Waits for the node that was triggered first and takes it in hand.
@@ -256,10 +204,7 @@ impl Desk {
                 "an internal error broke the look off".to_owned(),
             )),
         };
-        let heard = entry.alerts.len();
-        entry.expire(now);
-        let expired = heard - entry.alerts.len();
-        state.suspicions -= expired;
+        state.change(node, |entry| entry.expire(now));
         state.hold(self.context(), node, hold, now);
         state.tidy(self.context(), node);
         self.shared.again.notify_one();
@@ -284,7 +229,7 @@ impl Desk {
         for node in found {
             let entry = state.nodes.entry(node.clone()).or_default();
             entry.swept = true;
-            if entry.busy || entry.first || entry.again.is_some() {
+            if entry.busy || entry.first.is_some() || entry.again.is_some() {
                 continue;
             }
             match &guard {
@@ -304,7 +249,7 @@ impl Desk {
         let state = self.state();
         state
             .firsts
-            .iter()
+            .values()
             .any(|name| state.nodes.get(name).is_some_and(|e| e.swept))
     }
 
@@ -347,27 +292,21 @@ impl Desk {
         let mut state = self.state();
         let names: Vec<_> = state.nodes.keys().cloned().collect();
         for node in names {
-            let Some(entry) = state.nodes.get_mut(&node) else {
-                continue;
-            };
-            let heard = entry.alerts.len();
-            entry.expire(now);
-            let expired = heard - entry.alerts.len();
-            state.suspicions -= expired;
+            state.change(&node, |entry| entry.expire(now));
             state.tidy(self.context(), &node);
         }
         self.publish(&state);
     }
 
     fn publish(&self, state: &State) {
-        self.context().metrics.suspected(state.suspected());
+        self.context().metrics.suspected(state.suspected);
     }
 
     fn now(&self) -> Duration {
         self.context().clock.running()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.shared
             .state
             .lock()

@@ -26,8 +26,8 @@ pub struct Entry {
     pub swept: bool,
     /// True while a task works on it.
     pub busy: bool,
-    /// True while it waits for its first look after a trigger.
-    pub first: bool,
+    /// Its place in the line while it waits for its first look after a trigger.
+    pub first: Option<u64>,
     /// When it is to be looked at again.
     pub again: Option<Duration>,
     /// Looks since it was held.
@@ -66,6 +66,8 @@ pub struct Case {
     pub began: Duration,
     /// The worst ending of a pod so far.
     pub worst: RemediationResult,
+    /// When the node turned Unknown.
+    pub since: Option<Timestamp>,
 }
 
 /// A pod between two looks.
@@ -78,15 +80,20 @@ pub struct PodRecord {
     pub rested: Duration,
     /// How often it was given up.
     pub given_up: u32,
+    /// True when it waits for its next try; false when it is held in the middle of one.
+    pub backs_off: bool,
 }
 
 impl PodRecord {
     /// When it may be tried again; at once when it was only held.
     pub fn not_before(&self) -> Duration {
-        match self.given_up {
-            0 => self.rested,
-            n => self.rested + RETRY.0.saturating_mul(1 << (n - 1).min(16)).min(RETRY.1),
+        if !self.backs_off {
+            return self.rested;
         }
+        let doubled = RETRY
+            .0
+            .saturating_mul(1 << (self.given_up.max(1) - 1).min(16));
+        self.rested + doubled.min(RETRY.1)
     }
 }
 
@@ -103,7 +110,7 @@ impl Entry {
     pub fn has_begun(&self) -> bool {
         self.pods
             .values()
-            .any(|record| record.given_up == 0 && record.progress.has_begun())
+            .any(|record| !record.backs_off && record.progress.has_begun())
     }
 
     /// Forgets alerts that were not repeated, and all of them once the node was calm long enough.

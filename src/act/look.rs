@@ -3,7 +3,6 @@
 
 use super::Context;
 use super::error::ApiError;
-use super::fleet::Reading;
 use crate::decide::{self, Answer, Evidence, Hold, Lease, Memory, Node, NodeName, Pod, Verdict};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -71,11 +70,9 @@ pub async fn look(
     memory.note(&node_read, &lease, context.clock.running());
     let date = node_read.date;
     let evidence = Evidence {
-        ready_in_fleet: shows_ready(&fleet, node, sent),
+        ready_in_fleet: fleet.shows_ready(node, sent),
         node_lost: named.iter().any(Pod::is_node_lost),
-        orphans: named
-            .iter()
-            .any(|p| p.is_force_deleted() && !p.metadata.finalizers.is_empty()),
+        orphans: named.iter().any(Pod::is_orphan),
         node: node_read,
         lease,
         fleet: fleet.fleet,
@@ -107,13 +104,12 @@ impl Watch {
     /// Once the node was seen Ready, that stays the verdict.
     pub async fn verdict(&self) -> Verdict {
         let mut state = self.state.lock().await;
-        let context = &self.context;
-        if state.verdict.held() == Some(Hold::NodeReady) || state.is_fresh(context) {
+        if state.verdict.held() == Some(Hold::NodeReady) || self.is_fresh(&state) {
             return state.verdict.clone();
         }
         match self.renew(&mut state).await {
             Err((hold, why)) => Verdict::Hold(hold, why),
-            Ok(()) if state.is_fresh(context) || state.verdict.held().is_some() => {
+            Ok(()) if self.is_fresh(&state) || state.verdict.held().is_some() => {
                 state.verdict.clone()
             }
             Ok(()) => {
@@ -141,7 +137,7 @@ impl Watch {
             tokio::join!(node_and_lease(context, &self.node), context.fleet.read(age));
         let ((node, lease), fleet) = (ends?, fleet.map_err(held)?);
         state.memory.note(&node, &lease, context.clock.running());
-        state.evidence.ready_in_fleet = shows_ready(&fleet, &self.node, sent);
+        state.evidence.ready_in_fleet = fleet.shows_ready(&self.node, sent);
         // Pods that this process deleted meanwhile count as well.
         state.evidence.orphans = true;
         (state.evidence.node, state.evidence.lease) = (node, lease);
@@ -150,26 +146,21 @@ impl Watch {
         state.verdict = judge(context, &self.node, &state.evidence, &state.memory);
         Ok(())
     }
-}
 
-impl State {
     /// True while the verdict may be acted on.
-    fn is_fresh(&self, context: &Context) -> bool {
-        let now = context.clock.running();
-        !self.distrusted
-            && now.saturating_sub(self.sent) <= NODE_AGE
-            && now.saturating_sub(self.fleet_sent) <= FLEET_AGE
+    fn is_fresh(&self, state: &State) -> bool {
+        let now = self.context.clock.running();
+        !state.distrusted
+            && now.saturating_sub(state.sent) <= NODE_AGE
+            && now.saturating_sub(state.fleet_sent) <= FLEET_AGE
+            // A sweep, or another node's look, may have seen it come back.
+            && !self.context.fleet.showed_ready(&self.node, state.sent)
     }
 }
 
 fn judge(context: &Context, node: &NodeName, evidence: &Evidence, memory: &Memory) -> Verdict {
     let bound = context.settings.max_unreachable;
     decide::judge(node.as_str(), evidence, memory, bound, context.clock.now())
-}
-
-/// True when the fleet was read no earlier than the Node and shows it as Ready.
-fn shows_ready(fleet: &Reading, node: &NodeName, sent: Duration) -> bool {
-    fleet.sent >= sent && fleet.fleet.ready.contains(node.as_str())
 }
 
 async fn node_and_lease(

@@ -11,6 +11,7 @@ mod api;
 mod client;
 mod clock;
 mod desk;
+mod ending;
 mod entry;
 mod error;
 mod events;
@@ -23,6 +24,7 @@ mod pass;
 mod pod;
 mod queue;
 mod schedule;
+mod status;
 mod sweep;
 mod transport;
 
@@ -36,7 +38,7 @@ pub use transport::{Transport, chain};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// How many things are remembered that count only once; each costs some 150 bytes.
@@ -97,9 +99,23 @@ impl Context {
         (Arc::new(context), writer)
     }
 
+    /// True when a dry run has judged the pod of that UID before.
+    fn was_judged(&self, uid: &str) -> bool {
+        self.counted().seen.contains(&judged(uid))
+    }
+
+    /// Notes that a dry run has judged the pod of that UID.
+    fn judged(&self, uid: &str) {
+        self.once(&judged(uid));
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// True the first time that it is asked for `what`.
     fn once(&self, what: &str) -> bool {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted();
         if !counted.seen.insert(what.to_owned()) {
             return false;
         }
@@ -112,14 +128,13 @@ impl Context {
         true
     }
 
-    /// True when [`Context::once`] was asked for `what` lately.
-    fn is_counted(&self, what: &str) -> bool {
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.seen.contains(what)
-    }
-
     /// True once the process is being stopped: what has begun is finished, nothing else begins.
     fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
+}
+
+/// The key under which a dry run's judgement counts once.
+fn judged(uid: &str) -> String {
+    format!("dry run/{uid}")
 }

@@ -1,13 +1,13 @@
 //! One pass over a node: look, judge, work on its pods, and say what is left.
 
 use super::Context;
+use super::ending::close;
 use super::entry::{Case, Order, PodRecord};
-use super::events::Reason;
-use super::follow::Follow;
 use super::look::{Look, Watch, look};
 use super::pod::{PodEnd, PodWork};
 use crate::decide::{
-    self, Hold, Memory, NodeName, Pod, Progress, RemediationResult, Sight, Skip, Trigger, Verdict,
+    self, Choice, Hold, Memory, NodeName, Pod, Progress, RemediationResult, Sight, Skip, Trigger,
+    Verdict,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,8 +65,8 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     };
     let mut pass = Pass {
         since: match verdict {
-            Verdict::Gone { since } => since,
-            Verdict::Removed | Verdict::Hold(..) => None,
+            Verdict::Gone { since, .. } => since,
+            Verdict::Removed | Verdict::Hold(..) => case.as_ref().and_then(|case| case.since),
         },
         watch: Arc::new(watch),
         work: JoinSet::new(),
@@ -81,7 +81,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     pass.begin(named, records, date).await;
     while let Some(end) = pass.work.join_next().await {
         match end {
-            Ok((work, end)) => pass.end(work, end),
+            Ok((work, end)) => pass.end(work, end).await,
             Err(error) => {
                 // The pod is looked at again from scratch; its siblings go on.
                 tracing::error!(node = %pass.node, %error, "the work on a pod broke off");
@@ -95,17 +95,18 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
     pass.rest(calm).await
 }
 
-struct Pass {
-    context: Arc<Context>,
-    node: NodeName,
+/// A pass in progress.
+pub(super) struct Pass {
+    pub(super) context: Arc<Context>,
+    pub(super) node: NodeName,
     trigger: Trigger,
     verdict: Verdict,
-    since: Option<jiff::Timestamp>,
-    watch: Arc<Watch>,
+    pub(super) since: Option<jiff::Timestamp>,
+    pub(super) watch: Arc<Watch>,
     work: JoinSet<(PodWork, PodEnd)>,
-    records: BTreeMap<String, PodRecord>,
-    holds: Vec<(Hold, String)>,
-    case: Option<Case>,
+    pub(super) records: BTreeMap<String, PodRecord>,
+    pub(super) holds: Vec<(Hold, String)>,
+    pub(super) case: Option<Case>,
 }
 
 impl Pass {
@@ -127,82 +128,60 @@ impl Pass {
             }
         }
         // What was begun and is no longer listed may be gone: its own read tells.
-        for (_, mut record) in records.into_iter().filter(|(_, r)| r.given_up == 0) {
+        for (_, mut record) in records.into_iter().filter(|(_, r)| !r.backs_off) {
             record.progress.resume(now.saturating_sub(record.rested));
-            self.start(record.pod, record.progress, None);
+            self.start(record.pod, record.progress, None, record.given_up);
         }
     }
 
-    fn resume(&mut self, record: PodRecord, pod: Pod, now: Duration) {
-        if now < record.not_before() {
-            let wait = (record.not_before() - now).as_secs();
-            self.holds.push((
-                Hold::Backoff,
-                format!("{} is tried again in {wait} s", pod.path()),
-            ));
+    fn resume(&mut self, mut record: PodRecord, pod: Pod, now: Duration) {
+        let early = record.not_before().saturating_sub(now);
+        if !early.is_zero() {
+            let why = format!("{} is tried again in {} s", pod.path(), early.as_secs());
+            self.holds.push((Hold::Backoff, why));
+        }
+        if !early.is_zero() || (record.backs_off && self.verdict.held().is_some()) {
             self.records.insert(pod.metadata.uid.clone(), record);
             return;
         }
-        let mut progress = record.progress.clone();
-        if record.given_up == 0 {
-            progress.resume(now.saturating_sub(record.rested));
+        if record.backs_off {
+            record.progress = record.progress.again(now);
         } else {
-            progress = progress.again(now);
-            // How often it was given up is remembered until it is free.
-            self.records.insert(pod.metadata.uid.clone(), record);
-            if self.verdict.held().is_some() {
-                return;
-            }
+            record.progress.resume(now.saturating_sub(record.rested));
         }
-        self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
+        let sight = Sight::There(Box::new(pod.clone()));
+        self.start(pod, record.progress, Some(sight), record.given_up);
     }
 
     /// Decides about a pod on which nothing was done yet.
     fn consider(&mut self, pod: Pod, date: Option<jiff::Timestamp>, now: Duration) {
+        // The node's own hold stands already.
         if self.verdict.held().is_some() {
             return;
         }
-        match decide::skip(&pod) {
-            Some(Skip::Ready) => {
-                self.skipped(&pod, Skip::Ready);
-                self.holds
-                    .push((Hold::PodReady, format!("{} reads Ready", pod.path())));
+        let wait = self.context.settings.unreachable_for;
+        let evicted = wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait));
+        let progress = match decide::choose(&pod, &self.verdict, self.trigger, evicted) {
+            Choice::Delete => Progress::default(),
+            Choice::Clear => Progress::already_deleted(now),
+            Choice::Hold(hold, why) => return self.holds.push((hold, why)),
+            Choice::Skip(skip) => {
+                self.skipped(&pod, skip);
+                if skip == Skip::Ready {
+                    let why = format!("{} reads Ready", pod.path());
+                    self.holds.push((Hold::PodReady, why));
+                }
                 return;
             }
-            Some(skip) => return self.skipped(&pod, skip),
-            None => {}
-        }
-        let progress = match self.verdict {
-            Verdict::Removed if pod.is_force_deleted() && !pod.metadata.finalizers.is_empty() => {
-                Progress::already_deleted(now)
-            }
-            Verdict::Removed => {
-                let why = format!("the Node is gone; PodGC has not deleted {} yet", pod.path());
-                self.holds.push((Hold::UnknownNode, why));
-                return;
-            }
-            _ if self.trigger == Trigger::Sweep && !self.is_evicted(&pod, date) => {
-                let why = format!("Kubernetes has not evicted {} yet", pod.path());
-                self.holds.push((Hold::NotEvicted, why));
-                return;
-            }
-            _ => Progress::default(),
         };
-        let dry_run = self.context.settings.dry_run;
-        if dry_run && self.context.is_counted(&tried(&pod)) {
+        if self.context.settings.dry_run && self.context.was_judged(&pod.metadata.uid) {
             return;
         }
-        self.start(pod.clone(), progress, Some(Sight::There(Box::new(pod))));
+        let sight = Sight::There(Box::new(pod.clone()));
+        self.start(pod, progress, Some(sight), 0);
     }
 
-    /// Without an alert, Kubernetes itself must have given the pod up, or the node been Unknown for
-    /// as long as the operator said.
-    fn is_evicted(&self, pod: &Pod, date: Option<jiff::Timestamp>) -> bool {
-        let wait = self.context.settings.unreachable_for;
-        pod.is_terminating() || wait.is_some_and(|wait| decide::unknown_for(self.since, date, wait))
-    }
-
-    fn skipped(&self, pod: &Pod, skip: Skip) {
+    pub(super) fn skipped(&self, pod: &Pod, skip: Skip) {
         if self.context.once(&format!("{skip}/{}", pod.metadata.uid)) {
             self.context.metrics.skip(skip);
             let (path, uid) = (pod.path(), &pod.metadata.uid);
@@ -210,13 +189,14 @@ impl Pass {
         }
     }
 
-    fn start(&mut self, pod: Pod, progress: Progress, sight: Option<Sight>) {
+    fn start(&mut self, pod: Pod, progress: Progress, sight: Option<Sight>, given_up: u32) {
         let remediation = self.open_case();
         let work = PodWork {
             context: self.context.clone(),
             watch: self.watch.clone(),
             remediation,
             pod,
+            given_up,
         };
         self.work.spawn(async move {
             let sight = match sight {
@@ -230,12 +210,11 @@ impl Pass {
 
     fn open_case(&mut self) -> u64 {
         let (context, node) = (&self.context, &self.node);
-        let trigger = self.trigger;
+        let (trigger, since) = (self.trigger, self.since);
         let case = self.case.get_or_insert_with(|| {
-            let judgement = "gone: Ready is Unknown, tainted unreachable:NoExecute, Lease run out";
-            let judgement = match self.verdict {
+            let judgement = match &self.verdict {
+                Verdict::Gone { why, .. } | Verdict::Hold(_, why) => why.as_str(),
                 Verdict::Removed => "the Node object is gone, and finalizers keep its pods",
-                _ => judgement,
             };
             tracing::info!(node = %node, %trigger, judgement, "remediation begins");
             let id = context
@@ -247,103 +226,10 @@ impl Pass {
                 trigger,
                 began,
                 worst: RemediationResult::Freed,
+                since,
             }
         });
         case.id
-    }
-
-    /// Takes in how the work on one pod came to rest.
-    fn end(&mut self, work: PodWork, end: PodEnd) {
-        let now = self.context.clock.running();
-        let (ending, progress, first) = match end {
-            PodEnd::Ended {
-                ending,
-                progress,
-                first,
-            } => (ending, progress, first),
-            PodEnd::Held(hold, why, progress) => {
-                work.tell(&format!("held ({hold}): {why}"));
-                self.holds.push((hold, why));
-                if progress.has_begun() {
-                    self.record(work.pod, progress, now, 0);
-                }
-                return;
-            }
-            PodEnd::Excluded(skip) => return self.skipped(&work.pod, skip),
-            PodEnd::Stopped => return,
-        };
-        let metrics = &self.context.metrics;
-        if let Some(deletion) = ending.deletion {
-            metrics.deletion(deletion);
-        }
-        if let Some(patch) = ending.patch {
-            metrics.patch(patch);
-        }
-        work.tell(&format!("{}: {}", ending.result, ending.why));
-        self.context.history.pod(work.remediation, &work.pod, |s| {
-            s.outcome = Some(ending.result)
-        });
-        if let Some(case) = &mut self.case {
-            case.worst = case.worst.max(ending.result);
-        }
-        let told = format!(
-            "{} on lost node {}: {}",
-            work.pod.path(),
-            self.node,
-            ending.why
-        );
-        let given_up = self
-            .records
-            .remove(&work.pod.metadata.uid)
-            .map_or(0, |r| r.given_up);
-        match ending.result {
-            RemediationResult::Freed => {
-                if work.pod.is_stateful() {
-                    self.follow(work, first);
-                }
-            }
-            RemediationResult::DryRun => {
-                self.context.once(&tried(&work.pod));
-            }
-            RemediationResult::Aborted => {
-                self.context
-                    .events
-                    .of_pod(&work.pod, Reason::Aborted, &told);
-            }
-            RemediationResult::ProtectedFinalizer
-            | RemediationResult::Refused
-            | RemediationResult::Failed => {
-                self.context
-                    .events
-                    .of_pod(&work.pod, Reason::GivenUp, &told);
-                self.holds.push((Hold::Backoff, told));
-                self.record(work.pod, progress, now, given_up + 1);
-            }
-        }
-    }
-
-    fn record(&mut self, pod: Pod, progress: Progress, rested: Duration, given_up: u32) {
-        let uid = pod.metadata.uid.clone();
-        self.records.insert(
-            uid,
-            PodRecord {
-                pod,
-                progress,
-                rested,
-                given_up,
-            },
-        );
-    }
-
-    fn follow(&self, work: PodWork, first: bool) {
-        let follow = Follow {
-            context: work.context,
-            remediation: work.remediation,
-            pod: work.pod,
-            since: self.since,
-            counts: first,
-        };
-        tokio::spawn(follow.run());
     }
 
     /// Closes the remediation when nothing of it is left, and says what is.
@@ -360,7 +246,7 @@ impl Pass {
         let begun = self
             .records
             .values()
-            .any(|r| r.given_up == 0 && r.progress.has_begun());
+            .any(|r| !r.backs_off && r.progress.has_begun());
         let waits = match &hold {
             None => false,
             Some((hold, _)) => !matches!(
@@ -383,20 +269,4 @@ impl Pass {
             calm,
         }
     }
-}
-
-/// Under which a dry run that came to its end is remembered; one that was held is not.
-fn tried(pod: &Pod) -> String {
-    format!("dry run/{}", pod.metadata.uid)
-}
-
-/// Counts a remediation that is over.
-pub fn close(context: &Context, node: &NodeName, case: &Case) {
-    let took = context.clock.running().saturating_sub(case.began);
-    context.metrics.remediation(case.trigger, case.worst, took);
-    context
-        .history
-        .close(case.id, case.worst, context.clock.wall());
-    let (trigger, result) = (case.trigger, case.worst);
-    tracing::info!(%node, %trigger, %result, seconds = took.as_secs_f64(), "remediation ended");
 }

@@ -19,8 +19,6 @@ pub enum PodEnd {
         ending: Ending,
         /// The way that was gone.
         progress: Progress,
-        /// True when this process's DELETE was the first to force it.
-        first: bool,
     },
     /// It waits for the node to be looked at again.
     Held(Hold, String, Progress),
@@ -40,22 +38,17 @@ pub struct PodWork {
     pub remediation: u64,
     /// The pod as it was judged; its UID is its identity.
     pub pod: Pod,
+    /// How often it was given up before.
+    pub given_up: u32,
 }
 
 impl PodWork {
     /// Works on the pod from `progress` until it is free, given up or held.
     pub async fn run(&self, mut progress: Progress, mut sight: Sight) -> PodEnd {
         let limits = &self.context.settings.limits;
-        let mut first = false;
         loop {
             let call = match progress.next(&sight, limits, self.context.clock.running()) {
-                Step::End(ending) => {
-                    return PodEnd::Ended {
-                        ending,
-                        progress,
-                        first,
-                    };
-                }
+                Step::End(ending) => return PodEnd::Ended { ending, progress },
                 Step::Wait(wait) => {
                     tokio::time::sleep(wait).await;
                     sight = self.read().await;
@@ -75,27 +68,16 @@ impl PodWork {
                 Permission::Excluded(skip) if !begun => return PodEnd::Excluded(skip),
                 Permission::Excluded(skip) => {
                     let ending = progress.abort(format!("it is not to be touched: {skip}"));
-                    return PodEnd::Ended {
-                        ending,
-                        progress,
-                        first,
-                    };
+                    return PodEnd::Ended { ending, progress };
                 }
                 Permission::Aborted(why) => {
                     let ending = progress.abort(why);
-                    return PodEnd::Ended {
-                        ending,
-                        progress,
-                        first,
-                    };
+                    return PodEnd::Ended { ending, progress };
                 }
             }
             if self.context.settings.dry_run {
-                return PodEnd::Ended {
-                    ending: dry_run(call),
-                    progress,
-                    first,
-                };
+                let ending = dry_run(call);
+                return PodEnd::Ended { ending, progress };
             }
             if self.context.is_draining() && !begun {
                 return PodEnd::Stopped;
@@ -104,7 +86,7 @@ impl PodWork {
             let sent = self.context.clock.running();
             let reply = self.call(call, current).await;
             if call == Destructive::Delete && reply == Reply::Acknowledged {
-                first |= fresh;
+                progress.was_first |= fresh;
                 self.context.metrics.deletion(DeletionResult::Deleted);
             }
             if matches!(reply, Reply::Conflict(_)) {

@@ -1,11 +1,11 @@
 //! The desk's own bookkeeping: who is looked at when, who is held, who is forgotten.
 
 use super::Context;
+use super::ending::close;
 use super::entry::{Entry, Held, Order};
 use super::events::Reason;
-use super::pass::close;
 use crate::decide::{Hold, NodeName};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// All that is remembered, and the queues over it.
@@ -15,8 +15,10 @@ pub struct State {
     pub nodes: BTreeMap<NodeName, Entry>,
     /// Alerts over all nodes.
     pub suspicions: usize,
-    /// Nodes to be looked at for the first time after a trigger, oldest first.
-    pub firsts: VecDeque<NodeName>,
+    /// Nodes that an alert suspects.
+    pub suspected: usize,
+    /// Nodes to be looked at for the first time after a trigger, by their place in the line.
+    pub firsts: BTreeMap<u64, NodeName>,
     /// Nodes to be looked at again, by time.
     pub agains: BTreeSet<(Duration, NodeName)>,
     /// Suspects that may be dropped for new ones: alive, or unknown to the API.
@@ -26,51 +28,58 @@ pub struct State {
 }
 
 impl State {
-    /// How many nodes an alert suspects.
-    pub fn suspected(&self) -> usize {
-        self.nodes.values().filter(|e| !e.alerts.is_empty()).count()
+    /// Changes a node's alerts and keeps count of them.
+    pub fn change(&mut self, node: &NodeName, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.nodes.get_mut(node) else {
+            return;
+        };
+        self.suspicions -= entry.alerts.len();
+        self.suspected -= usize::from(!entry.alerts.is_empty());
+        change(entry);
+        self.suspicions += entry.alerts.len();
+        self.suspected += usize::from(!entry.alerts.is_empty());
     }
 
     /// Makes room for one more suspicion of `node`, at the cost of one that led to nothing.
     pub fn make_room(&mut self, context: &Context, node: &NodeName) -> bool {
-        let Some(victim) = self.droppable.iter().find(|name| *name != node).cloned() else {
-            return false;
-        };
-        if let Some(entry) = self.nodes.get_mut(&victim) {
-            self.suspicions -= entry.alerts.len();
-            entry.alerts.clear();
+        let full = self.suspicions;
+        while self.suspicions == full {
+            let Some(victim) = self.droppable.iter().find(|name| *name != node).cloned() else {
+                return false;
+            };
+            self.droppable.remove(&victim);
+            self.change(&victim, |entry| entry.alerts.clear());
+            tracing::warn!(node = %victim, "suspect dropped: there are too many, and it led to nothing");
+            self.tidy(context, &victim);
         }
-        tracing::warn!(node = %victim, "suspect dropped: there are too many, and it led to nothing");
-        self.tidy(context, &victim);
         true
     }
 
     /// Puts a node in the line for its first look.
     pub fn queue_first(&mut self, node: &NodeName) {
         if let Some(entry) = self.nodes.get_mut(node)
-            && !entry.first
+            && entry.first.is_none()
         {
-            entry.first = true;
+            let place = self.firsts.last_key_value().map_or(0, |(last, _)| last + 1);
+            entry.first = Some(place);
             entry.looks = 0;
-            self.firsts.push_back(node.clone());
+            self.firsts.insert(place, node.clone());
         }
     }
 
     /// Takes the oldest of that line in hand.
     pub fn take_first(&mut self) -> Option<Order> {
-        while let Some(node) = self.firsts.pop_front() {
-            if let Some(order) = self.take(&node) {
-                return Some(order);
-            }
-        }
-        None
+        let (_, node) = self.firsts.first_key_value()?;
+        self.take(&node.clone())
     }
 
     /// Takes a node in hand; none when it is, or was forgotten.
     pub fn take(&mut self, node: &NodeName) -> Option<Order> {
         let entry = self.nodes.get_mut(node).filter(|e| !e.busy)?;
         entry.busy = true;
-        entry.first = false;
+        if let Some(place) = entry.first.take() {
+            self.firsts.remove(&place);
+        }
         if let Some(due) = entry.again.take() {
             self.agains.remove(&(due, node.clone()));
         }
@@ -160,6 +169,9 @@ impl State {
         }
         if let Some(case) = entry.case {
             close(context, node, &case);
+        }
+        if let Some(place) = entry.first {
+            self.firsts.remove(&place);
         }
         if let Some(due) = entry.again {
             self.agains.remove(&(due, node.clone()));

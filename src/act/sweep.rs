@@ -2,18 +2,19 @@
 
 use super::desk::Desk;
 use super::error::ApiError;
-use crate::decide::{NodeName, Pod, SweepResult, is_named};
+use crate::decide::{NodeName, SweepResult, is_named};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
-/// Sweeps every `period`, the first time at once; a sweep that is due too early is skipped.
+/// Sweeps every `period`, the first time at once; a sweep that is due while the one before is still
+/// at work is skipped, and counted as such.
 pub async fn run(desk: &Desk, period: Duration) {
     let metrics = &desk.context().metrics;
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut due = Instant::now();
     loop {
-        ticks.tick().await;
+        sleep_until(due).await;
+        due += period;
         if desk.is_sweeping() {
             metrics.sweep(SweepResult::Skipped, None);
             continue;
@@ -24,6 +25,10 @@ pub async fn run(desk: &Desk, period: Duration) {
         });
         let read = result != SweepResult::Failed;
         metrics.sweep(result, read.then(|| desk.context().clock.wall()));
+        while due <= Instant::now() {
+            metrics.sweep(SweepResult::Skipped, None);
+            due += period;
+        }
     }
 }
 
@@ -39,7 +44,7 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
         .collect();
     for namespace in context.settings.namespaces() {
         for pod in context.api.pods(namespace, "status.phase=Failed").await? {
-            if is_orphan(&pod)
+            if pod.is_orphan()
                 && is_named(&pod, &context.settings.selectors)
                 && !fleet.ready.contains(pod.node())
                 && let Ok(node) = NodeName::parse(pod.node())
@@ -57,9 +62,4 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
     tracing::debug!(found = found.len(), %result, "swept");
     desk.hand_on(&found, guard);
     Ok(result)
-}
-
-/// True when only a finalizer keeps a pod that PodGC deleted.
-fn is_orphan(pod: &Pod) -> bool {
-    pod.is_force_deleted() && !pod.metadata.finalizers.is_empty()
 }

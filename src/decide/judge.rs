@@ -75,10 +75,12 @@ impl Memory {
 /// What a look proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The node is gone; it turned Unknown at that time, by the control plane's clock.
+    /// The node is gone.
     Gone {
-        /// Ready's `lastTransitionTime`.
+        /// When it turned Unknown, by the control plane's clock: Ready's `lastTransitionTime`.
         since: Option<Timestamp>,
+        /// The evidence in one line.
+        why: String,
     },
     /// The Node object is gone and PodGC deals with its pods; only finalizers are left to us.
     Removed,
@@ -131,14 +133,14 @@ fn gone(
     if evidence.ready_in_fleet {
         return hold(Hold::NodeReady, "the list of nodes shows it as Ready");
     }
-    let lost = match &evidence.lease.object {
+    let (lost, silence) = match &evidence.lease.object {
         Some(lease) => {
-            lease_gives_no_doubt(lease, evidence.lease.date, memory, now)?;
-            false
+            let silence = lease_silence(lease, evidence.lease.date, memory, now)?;
+            (false, silence)
         }
         None => {
-            heartbeat_gives_no_doubt(evidence.node.date, memory, now)?;
-            evidence.node_lost
+            let silence = heartbeat_silence(evidence.node.date, memory, now)?;
+            (evidence.node_lost, silence)
         }
     };
     if !node.is_tainted_unreachable() && !lost {
@@ -148,9 +150,15 @@ fn gone(
         );
     }
     evidence.fleet.permits(bound, name)?;
-    Ok(Verdict::Gone {
-        since: ready.last_transition_time,
-    })
+    let since = ready.last_transition_time;
+    let when = since.map_or_else(String::new, |since| format!(" since {since}"));
+    let mark = if lost {
+        "its pods read NodeLost"
+    } else {
+        "tainted unreachable:NoExecute"
+    };
+    let why = format!("Ready is Unknown{when}, {mark}, {silence}");
+    Ok(Verdict::Gone { since, why })
 }
 
 /// The Ready condition, when it is `Unknown`.
@@ -175,12 +183,13 @@ fn unknown(node: &Node) -> Result<&Condition, (Hold, String)> {
     }
 }
 
-fn lease_gives_no_doubt(
+/// How long the Lease has been silent, in words; longer than it lasts.
+fn lease_silence(
     lease: &Lease,
     date: Option<Timestamp>,
     memory: &Memory,
     now: Now,
-) -> Result<(), (Hold, String)> {
+) -> Result<String, (Hold, String)> {
     let duration = match lease.spec.lease_duration_seconds {
         None => LEASE_DURATION,
         Some(seconds) => match u64::try_from(seconds) {
@@ -195,15 +204,13 @@ fn lease_gives_no_doubt(
         .filter_map(|f| f.time)
         .max();
     if let (Some(written), Some(date)) = (written, date) {
-        if is_older(written, date, duration) {
-            return Ok(());
-        }
         let age = date.duration_since(written).as_secs();
-        let why = format!(
-            "its Lease was written {age} s ago and lasts {} s",
-            duration.as_secs()
-        );
-        return hold(Hold::LeaseFresh, why);
+        let lasts = duration.as_secs();
+        let words = format!("its Lease was written {age} s ago and lasts {lasts} s");
+        if is_older(written, date, duration) {
+            return Ok(words);
+        }
+        return hold(Hold::LeaseFresh, words);
     }
     // The API server's clock is not to be had: the kubelet's stamp against ours, and what we saw.
     let Some((renewed, changed)) = memory.renew else {
@@ -215,20 +222,19 @@ fn lease_gives_no_doubt(
     if changed.is_some_and(|changed| now.running.saturating_sub(changed) < duration) {
         return hold(Hold::LeaseFresh, "its Lease was seen to be renewed");
     }
+    let words = format!("its Lease was renewed at {renewed}");
     if !is_older(renewed, now.wall, duration) {
-        return hold(
-            Hold::LeaseFresh,
-            format!("its Lease was renewed at {renewed}"),
-        );
+        return hold(Hold::LeaseFresh, words);
     }
-    Ok(())
+    Ok(words)
 }
 
-fn heartbeat_gives_no_doubt(
+/// Where there is no Lease: how long the heartbeat has been silent, in words.
+fn heartbeat_silence(
     date: Option<Timestamp>,
     memory: &Memory,
     now: Now,
-) -> Result<(), (Hold, String)> {
+) -> Result<String, (Hold, String)> {
     let (Some((heartbeat, seen)), Some(date)) = (memory.heartbeat, date) else {
         return hold(
             Hold::NotUnderstood,
@@ -247,7 +253,9 @@ fn heartbeat_gives_no_doubt(
             "it has no Lease, and its heartbeat has not been seen unchanged for 15 s",
         );
     }
-    Ok(())
+    Ok(format!(
+        "no Lease, and its last heartbeat was at {heartbeat}"
+    ))
 }
 
 /// True when `then` lies at least `age` before `now`; never for a time in the future.

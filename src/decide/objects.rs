@@ -247,6 +247,11 @@ impl Pod {
         self.is_terminating() && self.metadata.deletion_grace_period_seconds == Some(0)
     }
 
+    /// True when only finalizers keep it.
+    pub fn is_orphan(&self) -> bool {
+        self.is_force_deleted() && !self.metadata.finalizers.is_empty()
+    }
+
     /// One of its conditions.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|c| c.kind == kind)

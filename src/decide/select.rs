@@ -1,6 +1,7 @@
 //! Which pods of a node may be touched.
 
-use super::labels::Skip;
+use super::judge::Verdict;
+use super::labels::{Hold, Skip, Trigger};
 use super::names::Selector;
 use super::objects::Pod;
 
@@ -37,6 +38,42 @@ pub fn skip(pod: &Pod) -> Option<Skip> {
         Some(_) => return Some(Skip::OtherController),
     }
     (pod.is_ready() && !pod.is_terminating()).then_some(Skip::Ready)
+}
+
+/// What is to be done with a named pod on which nothing was done yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Delete it.
+    Delete,
+    /// Somebody else deleted it with grace 0; what is left is to wait and to clear its finalizers.
+    Clear,
+    /// Not now.
+    Hold(Hold, String),
+    /// Leave it alone; what may pass is looked at again.
+    Skip(Skip),
+}
+
+/// Chooses for one pod of a node that the verdict takes for gone. `evicted` says whether a node
+/// without an alert has been Unknown for as long as the operator asked (`--unreachable-for`).
+pub fn choose(pod: &Pod, verdict: &Verdict, trigger: Trigger, evicted: bool) -> Choice {
+    if let Some(skip) = skip(pod) {
+        return Choice::Skip(skip);
+    }
+    match verdict {
+        Verdict::Hold(hold, why) => Choice::Hold(*hold, why.clone()),
+        Verdict::Removed if pod.is_orphan() => Choice::Clear,
+        Verdict::Removed => {
+            let why = format!("the Node is gone; PodGC has not deleted {} yet", pod.path());
+            Choice::Hold(Hold::UnknownNode, why)
+        }
+        Verdict::Gone { .. } if trigger == Trigger::Alert || evicted || pod.is_terminating() => {
+            Choice::Delete
+        }
+        Verdict::Gone { .. } => {
+            let why = format!("Kubernetes has not evicted {} yet", pod.path());
+            Choice::Hold(Hold::NotEvicted, why)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,5 +166,55 @@ mod tests {
         ] {
             assert!(!is_named(&pod(change), &by_owner));
         }
+    }
+
+    #[test]
+    fn without_an_alert_kubernetes_must_have_given_the_pod_up() {
+        let gone = Verdict::Gone {
+            since: None,
+            why: String::new(),
+        };
+        let running = pod(|_| {});
+        let terminating =
+            pod(|p| p["metadata"]["deletionTimestamp"] = json!("2026-11-01T00:00:00Z"));
+        let choose = |pod: &Pod, trigger, evicted| choose(pod, &gone, trigger, evicted);
+        assert_eq!(choose(&running, Trigger::Alert, false), Choice::Delete);
+        assert_eq!(choose(&running, Trigger::Sweep, true), Choice::Delete);
+        assert_eq!(choose(&terminating, Trigger::Sweep, false), Choice::Delete);
+        let held = choose(&running, Trigger::Sweep, false);
+        assert!(
+            matches!(held, Choice::Hold(Hold::NotEvicted, _)),
+            "{held:?}"
+        );
+    }
+
+    #[test]
+    fn of_a_removed_node_only_what_podgc_deleted_is_cleared() {
+        let orphan = |grace: i64, finalizers: Value| {
+            pod(|p| {
+                p["metadata"]["deletionTimestamp"] = json!("2026-11-01T00:00:00Z");
+                p["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+                p["metadata"]["finalizers"] = finalizers;
+            })
+        };
+        let choose = |pod: &Pod| choose(pod, &Verdict::Removed, Trigger::Alert, true);
+        assert_eq!(choose(&orphan(0, json!(["f"]))), Choice::Clear);
+        for pod in [orphan(30, json!(["f"])), orphan(0, json!([])), pod(|_| {})] {
+            let held = choose(&pod);
+            assert!(
+                matches!(held, Choice::Hold(Hold::UnknownNode, _)),
+                "{held:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hold_and_an_exclusion_stand_before_everything() {
+        let held = Verdict::Hold(Hold::StormGuard, "why".to_owned());
+        let choice = choose(&pod(|_| {}), &held, Trigger::Alert, true);
+        assert_eq!(choice, Choice::Hold(Hold::StormGuard, "why".to_owned()));
+        let mirror = pod(|p| p["metadata"]["annotations"] = json!({MIRROR: "hash"}));
+        let choice = choose(&mirror, &Verdict::Removed, Trigger::Alert, true);
+        assert_eq!(choice, Choice::Skip(Skip::Mirror));
     }
 }

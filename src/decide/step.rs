@@ -105,6 +105,8 @@ pub struct Progress {
     refusal: Option<String>,
     /// The last error, for the ending.
     last_error: Option<String>,
+    /// True when a DELETE of this process was the first to force it: who counts the recovery.
+    pub was_first: bool,
 }
 
 impl Progress {
@@ -120,6 +122,7 @@ impl Progress {
     pub fn again(self, now: Duration) -> Self {
         Self {
             acknowledged: self.acknowledged,
+            was_first: self.was_first,
             not_before: now,
             ..Self::default()
         }
@@ -180,7 +183,7 @@ impl Progress {
     pub fn next(&mut self, sight: &Sight, limits: &Limits, now: Duration) -> Step {
         let pod = match sight {
             Sight::Gone => return Step::End(self.freed()),
-            Sight::Unread(why) if self.is_over(limits, now) => {
+            Sight::Unread(why) if self.is_over(limits, now) || self.is_blind(limits, now) => {
                 return Step::End(self.given_up(RemediationResult::Failed, why.clone()));
             }
             Sight::Unread(_) => return self.poll(BACKOFF.1),
@@ -239,6 +242,13 @@ impl Progress {
             (None, Some(first), _) => now >= first + limits.delete_timeout + limits.patch_timeout,
             (None, None, _) => false,
         }
+    }
+
+    /// True when the pod could not be read for as long as deleting and patching it may take: too
+    /// long to hold up the rest of its node.
+    fn is_blind(&self, limits: &Limits, now: Duration) -> bool {
+        let budget = limits.delete_timeout + limits.patch_timeout;
+        self.acknowledged.is_some_and(|since| now >= since + budget)
     }
 
     fn when_due(&mut self, due: Duration, now: Duration) -> Option<Step> {

@@ -19,8 +19,11 @@ pub struct Entry {
     pub namespace: String,
     /// The name; empty for lists and creations.
     pub name: String,
-    /// The HTTP status that was answered (before a fault changed it).
+    /// The HTTP status of what took effect, whether or not its answer arrived; 0 when a fault kept
+    /// it from taking effect.
     pub status: u16,
+    /// Done by the cluster's own controllers, not asked through its API.
+    pub own: bool,
     /// Who asked: the request's `User-Agent`, or a controller's name.
     pub user_agent: String,
     /// Asked with `dryRun=All`.

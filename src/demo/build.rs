@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{
-    Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo, Pod,
-};
+use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeStatus, NodeSystemInfo, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::constants::Constants;
+use super::controllers::heartbeat::report;
 use super::controllers::replicated::{daemon, replica};
 use super::controllers::statefulset::member;
 use super::controllers::template::admit;
 use super::layout::{Layout, NodePlan};
 use super::objects::{claims, node_name, set_pod_condition, set_running};
-use super::world::{Attachment, LEASES, Machine, World, key, micro_time, time};
+use super::world::{Attachment, LEASES, Machine, World, key, micro_time};
 
 const KUBELET: &str = "kubelet";
 
@@ -34,17 +33,15 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
             place(&mut world, pod, node(ordinal.unsigned_abs() as usize));
         }
     }
-    for (number, plan) in layout.replicasets.iter().enumerate() {
+    let mut turn = 0;
+    for plan in &layout.replicasets {
         let deployment = world.next_uid();
         let set = world.create("kubectl", plan.replicaset(deployment));
-        for count in 0..plan.replicas {
+        for _ in 0..plan.replicas {
             let suffix = world.suffix(5);
             let pod = replica(&set, &suffix, &world.constants);
-            place(
-                &mut world,
-                pod,
-                node(number + count.unsigned_abs() as usize),
-            );
+            place(&mut world, pod, node(turn));
+            turn += 1;
         }
     }
     for plan in &layout.daemonsets {
@@ -67,9 +64,10 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
 pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
     let now = world.now;
     let by_its_clock = now + plan.skew;
-    world
-        .machines
-        .insert(plan.name.clone(), Machine::new(plan.lease, plan.skew));
+    // A machine whose Node was deleted is still there, with whatever runs on it.
+    let fresh = Machine::new(plan.lease, plan.skew);
+    let machine = world.machines.entry(plan.name.clone()).or_insert(fresh);
+    (machine.lease, machine.skew) = (plan.lease, plan.skew);
     let mut labels = BTreeMap::from([
         ("kubernetes.io/hostname".to_owned(), plan.name.clone()),
         ("kubernetes.io/os".to_owned(), "linux".to_owned()),
@@ -78,14 +76,6 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
     if let Some(zone) = &plan.zone {
         labels.insert("topology.kubernetes.io/zone".to_owned(), zone.clone());
     }
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| NodeCondition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: Some(reason.to_owned()),
-        message: Some(message.to_owned()),
-        last_heartbeat_time: Some(time(by_its_clock)),
-        last_transition_time: Some(time(by_its_clock)),
-    };
     let quantities = || {
         let amounts = [("cpu", "4"), ("memory", "16Gi"), ("pods", "110")];
         Some(
@@ -96,67 +86,40 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
         )
     };
     let number = world.machines.len();
-    let node = world.create(
-        KUBELET,
-        Node {
-            metadata: ObjectMeta {
-                name: Some(plan.name.clone()),
-                labels: Some(labels),
-                ..ObjectMeta::default()
-            },
-            spec: None,
-            status: Some(NodeStatus {
-                addresses: Some(vec![
-                    NodeAddress {
-                        type_: "InternalIP".to_owned(),
-                        address: format!("10.0.{}.{}", number / 250, number % 250 + 1),
-                    },
-                    NodeAddress {
-                        type_: "Hostname".to_owned(),
-                        address: plan.name.clone(),
-                    },
-                ]),
-                allocatable: quantities(),
-                capacity: quantities(),
-                conditions: Some(vec![
-                    condition(
-                        "MemoryPressure",
-                        "False",
-                        "KubeletHasSufficientMemory",
-                        "kubelet has sufficient memory available",
-                    ),
-                    condition(
-                        "DiskPressure",
-                        "False",
-                        "KubeletHasNoDiskPressure",
-                        "kubelet has no disk pressure",
-                    ),
-                    condition(
-                        "PIDPressure",
-                        "False",
-                        "KubeletHasSufficientPID",
-                        "kubelet has sufficient PID available",
-                    ),
-                    condition(
-                        "Ready",
-                        "True",
-                        "KubeletReady",
-                        "kubelet is posting ready status",
-                    ),
-                ]),
-                node_info: Some(NodeSystemInfo {
-                    architecture: "amd64".to_owned(),
-                    container_runtime_version: "containerd://2.1.4".to_owned(),
-                    kernel_version: "6.12.0".to_owned(),
-                    kubelet_version: "v1.36.3".to_owned(),
-                    operating_system: "linux".to_owned(),
-                    os_image: "Simulated Linux".to_owned(),
-                    ..NodeSystemInfo::default()
-                }),
-                ..NodeStatus::default()
-            }),
+    let mut node = Node {
+        metadata: ObjectMeta {
+            name: Some(plan.name.clone()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
         },
-    );
+        spec: None,
+        status: Some(NodeStatus {
+            addresses: Some(vec![
+                NodeAddress {
+                    type_: "InternalIP".to_owned(),
+                    address: format!("10.0.{}.{}", number / 250, number % 250 + 1),
+                },
+                NodeAddress {
+                    type_: "Hostname".to_owned(),
+                    address: plan.name.clone(),
+                },
+            ]),
+            allocatable: quantities(),
+            capacity: quantities(),
+            node_info: Some(NodeSystemInfo {
+                architecture: "amd64".to_owned(),
+                container_runtime_version: "containerd://2.1.4".to_owned(),
+                kernel_version: "6.12.0".to_owned(),
+                kubelet_version: "v1.36.3".to_owned(),
+                operating_system: "linux".to_owned(),
+                os_image: "Simulated Linux".to_owned(),
+                ..NodeSystemInfo::default()
+            }),
+            ..NodeStatus::default()
+        }),
+    };
+    report(&mut node, true, by_its_clock);
+    let node = world.create(KUBELET, node);
     if plan.lease {
         add_lease(world, plan, node.metadata.uid.unwrap_or_default());
     }

@@ -93,13 +93,14 @@ pub fn delete_as(world: &mut World, actor: &str, at: &Key, asked: &Deletion) {
         Err(Refusal::NotFound) => 404,
         Err(Refusal::Conflict(_)) => 409,
     };
-    world.audit.push(Entry {
+    world.record(Entry {
         at: world.now,
         verb: "delete",
         resource: "pods".to_owned(),
         namespace: at.0.clone(),
         name: at.1.clone(),
         status,
+        own: true,
         user_agent: actor.to_owned(),
         dry_run: false,
         truth,

@@ -257,7 +257,7 @@ impl Plan {
     }
 }
 
-/// Nodes and what runs on them. Pods are placed in turn, each workload from the first node on,
+/// Nodes and what runs on them. Pods are placed in turn, each StatefulSet's from the first node on,
 /// and all run from the start.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {

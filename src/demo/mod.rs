@@ -14,7 +14,9 @@ mod controllers;
 mod deletion;
 pub mod faults;
 mod http;
+pub mod kinds;
 pub mod layout;
+pub mod machine;
 pub mod objects;
 pub mod world;
 

@@ -5,25 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    ManagedFieldsEntry, MicroTime, ObjectMeta, Time,
+    FieldsV1, ManagedFieldsEntry, MicroTime, Time,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::audit::Entry;
 use super::constants::Constants;
-
-/// Namespace (empty for what has none) and name.
-pub type Key = (String, String);
-
-/// The objects of one kind.
-pub type Store<K> = BTreeMap<Key, K>;
+pub use super::kinds::{Key, Kind, Store, controller, key, key_of};
+pub use super::machine::{Attachment, Machine};
 
 /// The namespace of the kubelets' Leases.
 pub const LEASES: &str = "kube-node-lease";
@@ -46,80 +40,6 @@ pub enum Change {
     Workload(&'static str, Key),
     /// Power, kubelet or network of a machine changed: what only the kubelet there notices.
     Machine(String),
-}
-
-/// The truth about one machine, whatever the API shows.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// Has power. Without, nothing runs there.
-    pub power: bool,
-    /// The kubelet process runs; containers go on without it.
-    pub kubelet: bool,
-    /// The API server can be reached from there.
-    pub reachable: bool,
-    /// What the kubelet reports as Ready; `false` while containers go on is a sick runtime.
-    pub healthy: bool,
-    /// The kubelet keeps a Lease; virtual kubelets do not.
-    pub lease: bool,
-    /// How far its clock is ahead of the API server's; negative: behind.
-    pub skew: SignedDuration,
-    /// UIDs of the pods whose containers run there now.
-    pub running: BTreeSet<String>,
-}
-
-impl Machine {
-    /// A machine in good order, with no pods yet.
-    pub fn new(lease: bool, skew: SignedDuration) -> Self {
-        Self {
-            power: true,
-            kubelet: true,
-            reachable: true,
-            healthy: true,
-            lease,
-            skew,
-            running: BTreeSet::new(),
-        }
-    }
-
-    /// Whether its kubelet runs.
-    pub fn alive(&self) -> bool {
-        self.power && self.kubelet
-    }
-
-    /// Whether its kubelet runs and its writes reach the API server.
-    pub fn speaks(&self) -> bool {
-        self.alive() && self.reachable
-    }
-}
-
-/// A volume claim's attachment to a node.
-#[derive(Clone, Debug)]
-pub struct Attachment {
-    /// Where the volume is attached.
-    pub node: String,
-    /// When it may be attached elsewhere; `None` while a pod uses it.
-    pub free_at: Option<Timestamp>,
-}
-
-/// A kind of object that the world stores.
-pub trait Kind:
-    k8s_openapi::Resource
-    + k8s_openapi::Metadata<Ty = ObjectMeta>
-    + Clone
-    + PartialEq
-    + Serialize
-    + DeserializeOwned
-    + Send
-    + 'static
-{
-    /// Where the objects of this kind are.
-    fn store(world: &World) -> &Store<Self>;
-    /// Where the objects of this kind are.
-    fn store_mut(world: &mut World) -> &mut Store<Self>;
-    /// What the controllers are told when this object changes.
-    fn change(&self) -> Option<Change>;
-    /// Keeps the indexes, before `old` is replaced by `new`.
-    fn index(_world: &mut World, _old: Option<&Self>, _new: Option<&Self>) {}
 }
 
 /// The whole simulated cluster.
@@ -218,7 +138,7 @@ impl World {
         meta.resource_version = Some(revision);
         stamp::<K>(&mut object, manager, now);
         let key = key_of(&object);
-        K::index(self, None, Some(&object));
+        K::index(self, &object, true);
         self.changes.extend(object.change());
         K::store_mut(self).insert(key, object.clone());
         object
@@ -232,19 +152,21 @@ impl World {
         manager: &str,
         change: impl FnOnce(&mut K),
     ) -> bool {
-        let Some(old) = K::store(self).get(key).cloned() else {
+        let (now, revision) = (self.now, self.revision + 1);
+        let Some(object) = K::store_mut(self).get_mut(key) else {
             return false;
         };
-        let mut new = old.clone();
-        change(&mut new);
-        if new == old {
+        let old = object.clone();
+        change(object);
+        if *object == old {
             return false;
         }
-        new.metadata_mut().resource_version = Some(self.next_revision());
-        stamp::<K>(&mut new, manager, self.now);
-        K::index(self, Some(&old), Some(&new));
-        self.changes.extend(new.change());
-        K::store_mut(self).insert(key.clone(), new);
+        object.metadata_mut().resource_version = Some(revision.to_string());
+        stamp::<K>(object, manager, now);
+        let told = object.change();
+        self.revision = revision;
+        self.changes.extend(told);
+        K::reindex(self, key, &old);
         true
     }
 
@@ -252,7 +174,7 @@ impl World {
     pub fn remove<K: Kind>(&mut self, key: &Key) -> Option<K> {
         let object = K::store_mut(self).remove(key)?;
         self.next_revision();
-        K::index(self, Some(&object), None);
+        K::index(self, &object, false);
         self.changes.extend(object.change());
         Some(object)
     }
@@ -292,6 +214,15 @@ impl World {
     /// UIDs of all controllers of stored pods.
     pub fn owners(&self) -> impl Iterator<Item = &String> {
         self.pods_by_owner.keys()
+    }
+
+    /// Writes into the audit log. Of a cluster that is asked for days only the later part is kept.
+    pub fn record(&mut self, entry: Entry) {
+        const ENOUGH: usize = 400_000;
+        if self.audit.len() >= ENOUGH {
+            self.audit.drain(..ENOUGH / 2);
+        }
+        self.audit.push(entry);
     }
 
     /// Tells the controllers of something that is no object of the API.
@@ -351,7 +282,7 @@ impl World {
         self.revision.to_string()
     }
 
-    fn reindex(&mut self, pod: &Pod, insert: bool) {
+    pub(super) fn index_pod(&mut self, pod: &Pod, insert: bool) {
         let key = key_of(pod);
         let mut set = |index: fn(&mut World) -> &mut BTreeMap<String, BTreeSet<Key>>, at: &str| {
             let map = index(self);
@@ -371,92 +302,6 @@ impl World {
             set(|world| &mut world.pods_by_owner, &owner.uid);
         }
     }
-}
-
-macro_rules! kinds {
-    ($($kind:ident, $field:ident, $object:ident => $change:expr;)*) => {$(
-        impl Kind for $kind {
-            fn store(world: &World) -> &Store<Self> {
-                &world.$field
-            }
-            fn store_mut(world: &mut World) -> &mut Store<Self> {
-                &mut world.$field
-            }
-            fn change(&self) -> Option<Change> {
-                let $object = self;
-                $change
-            }
-        }
-    )*};
-}
-
-kinds! {
-    Node, nodes, node => node.metadata.name.clone().map(Change::Node);
-    Lease, leases, _lease => None;
-    StatefulSet, statefulsets, set => Some(Change::Workload("StatefulSet", key_of(set)));
-    ReplicaSet, replicasets, set => Some(Change::Workload("ReplicaSet", key_of(set)));
-    DaemonSet, daemonsets, set => Some(Change::Workload("DaemonSet", key_of(set)));
-    Event, events, _event => None;
-}
-
-impl Kind for Pod {
-    fn store(world: &World) -> &Store<Self> {
-        &world.pods
-    }
-
-    fn store_mut(world: &mut World) -> &mut Store<Self> {
-        &mut world.pods
-    }
-
-    fn change(&self) -> Option<Change> {
-        Some(Change::Pod {
-            key: key_of(self),
-            node: self.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-            owner: controller(&self.metadata).map(|owner| (owner.kind.clone(), owner.name.clone())),
-        })
-    }
-
-    fn index(world: &mut World, old: Option<&Self>, new: Option<&Self>) {
-        let place = |pod: &Pod| {
-            (
-                pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-                controller(&pod.metadata).map(|owner| owner.uid.clone()),
-            )
-        };
-        if old.map(place) == new.map(place) {
-            return;
-        }
-        if let Some(old) = old {
-            world.reindex(old, false);
-        }
-        if let Some(new) = new {
-            world.reindex(new, true);
-        }
-    }
-}
-
-/// A key from its parts; the namespace is empty for what has none.
-pub fn key(namespace: &str, name: &str) -> Key {
-    (namespace.to_owned(), name.to_owned())
-}
-
-/// An object's key.
-pub fn key_of<K: Kind>(object: &K) -> Key {
-    let meta = object.metadata();
-    (
-        meta.namespace.clone().unwrap_or_default(),
-        meta.name.clone().unwrap_or_default(),
-    )
-}
-
-/// The owner reference that is marked as controller.
-pub fn controller(
-    meta: &ObjectMeta,
-) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference> {
-    meta.owner_references
-        .as_ref()?
-        .iter()
-        .find(|owner| owner.controller == Some(true))
 }
 
 /// A `Time` as the API stores it: whole seconds.
@@ -480,9 +325,7 @@ fn stamp<K: Kind>(object: &mut K, manager: &str, now: Timestamp) {
         None => fields.push(ManagedFieldsEntry {
             api_version: Some(K::API_VERSION.to_owned()),
             fields_type: Some("FieldsV1".to_owned()),
-            fields_v1: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1(
-                serde_json::json!({}),
-            )),
+            fields_v1: Some(FieldsV1(serde_json::json!({}))),
             manager: Some(manager.to_owned()),
             operation: Some("Update".to_owned()),
             subresource: None,
@@ -501,6 +344,8 @@ fn mix(counter: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
     use super::*;
 
     fn node(name: &str) -> Node {

@@ -143,7 +143,6 @@ fn rights_are_those_of_the_calls() {
         "*: /nodes get",
         "*: /nodes list",
         "default: events.k8s.io/events create",
-        "default: events.k8s.io/events patch",
         "kube-node-lease: coordination.k8s.io/leases get",
         "monitoring: /pods delete",
         "monitoring: /pods get",
@@ -151,7 +150,6 @@ fn rights_are_those_of_the_calls() {
         "monitoring: /pods patch",
         "monitoring: apps/statefulsets get",
         "monitoring: events.k8s.io/events create",
-        "monitoring: events.k8s.io/events patch",
     ];
     assert_eq!(rights, expected.map(String::from).into());
 }

@@ -97,10 +97,13 @@ impl Scene {
             .unwrap_or_else(|| panic!("not held: {verdict:?}"))
     }
 
-    fn is_gone(self) {
+    fn assert_gone(self) {
         let verdict = self.judge();
-        let since = Some("2026-11-01T11:59:10Z".parse().expect("a time"));
-        assert_eq!(verdict, Verdict::Gone { since });
+        let Verdict::Gone { since, why } = verdict else {
+            panic!("not gone: {verdict:?}")
+        };
+        assert_eq!(since, Some("2026-11-01T11:59:10Z".parse().expect("a time")));
+        assert!(why.contains("Unknown since 2026-11-01T11:59:10Z"), "{why}");
     }
 }
 
@@ -128,8 +131,8 @@ fn leaseless(seen: u64) -> Scene {
 }
 
 #[test]
-fn unknown_tainted_and_without_a_fresh_lease_is_gone() {
-    Scene::gone().is_gone();
+fn unknown_tainted_and_without_a_fresh_lease_assert_gone() {
+    Scene::gone().assert_gone();
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn a_lease_younger_than_its_duration_by_the_servers_clock_gives_doubt() {
     );
     Scene::gone()
         .with(|s| written(s, "2026-11-01T11:59:20Z"))
-        .is_gone();
+        .assert_gone();
     let long = |s: &mut Scene| s.lease["spec"]["leaseDurationSeconds"] = json!(3600);
     assert_eq!(Scene::gone().with(long).held(), Hold::LeaseFresh);
     // Without a duration a kubelet's default holds.
@@ -210,7 +213,7 @@ fn a_lease_younger_than_its_duration_by_the_servers_clock_gives_doubt() {
 fn the_kubelets_clock_does_not_count_where_the_servers_is_known() {
     let skewed =
         |time: &'static str| move |s: &mut Scene| s.lease["spec"]["renewTime"] = json!(time);
-    Scene::gone().with(skewed("2032-01-01T00:00:00Z")).is_gone();
+    Scene::gone().with(skewed("2032-01-01T00:00:00Z")).assert_gone();
     let behind = |s: &mut Scene| {
         skewed("2020-01-01T00:00:00Z")(s);
         written(s, "2026-11-01T11:59:50Z");
@@ -220,15 +223,15 @@ fn the_kubelets_clock_does_not_count_where_the_servers_is_known() {
 
 #[test]
 fn without_the_servers_clock_a_renew_time_that_is_fresh_by_ours_gives_doubt() {
-    clockless().is_gone();
+    clockless().assert_gone();
     Scene::gone()
         .with(|s| s.lease["metadata"]["managedFields"] = Value::Null)
-        .is_gone();
+        .assert_gone();
     let renewed =
         |time: &'static str| clockless().with(move |s| s.lease["spec"]["renewTime"] = json!(time));
     assert_eq!(renewed("2026-11-01T11:59:21Z").held(), Hold::LeaseFresh);
     assert_eq!(renewed("2026-11-01T12:30:00Z").held(), Hold::LeaseFresh);
-    renewed("2026-11-01T11:59:20Z").is_gone();
+    renewed("2026-11-01T11:59:20Z").assert_gone();
     let nothing = clockless().with(|s| s.lease["spec"]["renewTime"] = Value::Null);
     assert_eq!(nothing.held(), Hold::NotUnderstood);
 }
@@ -253,14 +256,14 @@ fn without_the_servers_clock_a_renewal_that_was_seen_gives_doubt_for_the_leases_
         })
     };
     assert_eq!(seen(39).held(), Hold::LeaseFresh);
-    seen(40).is_gone();
+    seen(40).assert_gone();
 }
 
 #[test]
 fn without_a_lease_the_heartbeat_must_be_old_and_seen_unchanged() {
     assert_eq!(leaseless(0).held(), Hold::HeartbeatFresh);
     assert_eq!(leaseless(14).held(), Hold::HeartbeatFresh);
-    leaseless(15).is_gone();
+    leaseless(15).assert_gone();
     let heartbeat = |time: &'static str| {
         leaseless(0).with(move |s| {
             s.node["status"]["conditions"][1]["lastHeartbeatTime"] = json!(time);
@@ -273,7 +276,7 @@ fn without_a_lease_the_heartbeat_must_be_old_and_seen_unchanged() {
         heartbeat("2026-11-01T11:54:01Z").held(),
         Hold::HeartbeatFresh
     );
-    heartbeat("2026-11-01T11:54:00Z").is_gone();
+    heartbeat("2026-11-01T11:54:00Z").assert_gone();
     assert_eq!(
         leaseless(15).with(|s| s.date = None).held(),
         Hold::NotUnderstood
@@ -297,7 +300,7 @@ fn node_lost_stands_for_the_taint_only_where_there_is_no_lease() {
         s.node["spec"] = Value::Null;
         s.node_lost = true;
     };
-    leaseless(15).with(untainted).is_gone();
+    leaseless(15).with(untainted).assert_gone();
     assert_eq!(Scene::gone().with(untainted).held(), Hold::NotTainted);
     let neither = |s: &mut Scene| s.node["spec"] = Value::Null;
     assert_eq!(leaseless(15).with(neither).held(), Hold::NotTainted);

@@ -244,7 +244,10 @@ fn only_the_right_verdict_permits_a_call() {
         forced["metadata"]["deletionGracePeriodSeconds"] = grace;
         serde_json::from_value::<Pod>(forced).expect("a pod")
     };
-    let gone = Verdict::Gone { since: None };
+    let gone = Verdict::Gone {
+        since: None,
+        why: String::new(),
+    };
     let held = |hold| Verdict::Hold(hold, "why".to_owned());
     let ask = |call, verdict: &Verdict, pod: &Pod, begun| permits(call, verdict, pod, begun);
     use Destructive::{Delete, Patch};
@@ -286,7 +289,10 @@ fn only_the_right_verdict_permits_a_call() {
 
 #[test]
 fn a_pod_that_changed_since_it_was_selected_is_asked_again() {
-    let gone = Verdict::Gone { since: None };
+    let gone = Verdict::Gone {
+        since: None,
+        why: String::new(),
+    };
     let changed = |change: fn(&mut Value)| {
         let mut pod = json!({"metadata": {"name": "p-0", "namespace": "m", "uid": "u1",
             "ownerReferences": [

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::Controller;
+use super::heartbeat::{self, is_stale, is_wrong};
 use super::queue::Queue;
 use crate::demo::deletion::{Deletion, delete_as};
 use crate::demo::objects::{
     claims, finished, is_pod_ready, node_name, set_creating, set_running, set_stopped, terminating,
     uid,
 };
-use crate::demo::world::{Attachment, Change, Key, LEASES, World, key, micro_time, time};
+use crate::demo::world::{Attachment, Change, Key, LEASES, World, key, micro_time};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
@@ -87,13 +88,13 @@ impl Kubelets {
             false => world.constants.renew_interval,
         };
         let healthy = machine.healthy;
-        world.update::<Node>(&key("", &node), "kubelet", |node| {
-            report_conditions(node, healthy, by_its_clock, every);
-        });
-        self.tasks.add(
-            Task::Report(node),
-            world.now + world.constants.renew_interval,
-        );
+        let due = |it: &Node| is_wrong(it, healthy) || is_stale(it, by_its_clock, every);
+        if world.get("", &node).is_some_and(due) {
+            world.update::<Node>(&key("", &node), "kubelet", |node| {
+                heartbeat::report(node, healthy, by_its_clock);
+            });
+        }
+        self.tasks.add(Task::Report(node), world.now + every);
     }
 
     /// One look at one pod.
@@ -250,10 +251,28 @@ impl Kubelets {
     }
 }
 
+impl Kubelets {
+    /// A kubelet compares its node's status with the truth every ten seconds.
+    fn node_changed(&mut self, world: &World, name: &str) {
+        let Some(machine) = world.machines.get(name) else {
+            return;
+        };
+        if machine.speaks()
+            && world
+                .get("", name)
+                .is_some_and(|it| is_wrong(it, machine.healthy))
+        {
+            let at = world.now + world.constants.renew_interval;
+            self.tasks.add(Task::Report(name.to_owned()), at);
+        }
+    }
+}
+
 impl Controller for Kubelets {
     fn observe(&mut self, world: &World, change: &Change) {
         match change {
             Change::Machine(node) => self.machine_changed(world, node),
+            Change::Node(name) => self.node_changed(world, name),
             Change::Pod {
                 key,
                 node: Some(node),
@@ -305,69 +324,6 @@ fn attachable(world: &World, claim: &Key, node: &str) -> Option<Timestamp> {
             .free_at
             .unwrap_or(world.now + world.constants.monitor_period),
     )
-}
-
-/// What a kubelet writes about its node, if anything has changed or its time has come.
-fn report_conditions(node: &mut Node, healthy: bool, now: Timestamp, every: Duration) {
-    let conditions = node
-        .status
-        .get_or_insert_default()
-        .conditions
-        .get_or_insert_default();
-    let wanted = |kind: &str| match (kind, healthy) {
-        ("Ready", true) => ("True", "KubeletReady", "kubelet is posting ready status"),
-        ("Ready", false) => ("False", "KubeletNotReady", "container runtime is down"),
-        ("MemoryPressure", _) => (
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        ("DiskPressure", _) => (
-            "False",
-            "KubeletHasNoDiskPressure",
-            "kubelet has no disk pressure",
-        ),
-        _ => (
-            "False",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
-    };
-    const KINDS: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
-    for kind in KINDS {
-        if !conditions.iter().any(|one| one.type_ == kind) {
-            conditions.push(NodeCondition {
-                type_: kind.to_owned(),
-                ..NodeCondition::default()
-            });
-        }
-    }
-    let stale = conditions
-        .iter()
-        .filter(|one| KINDS.contains(&one.type_.as_str()))
-        .any(|one| {
-            one.status != wanted(&one.type_).0
-                || one
-                    .last_heartbeat_time
-                    .as_ref()
-                    .is_none_or(|last| now.duration_since(last.0).unsigned_abs() >= every)
-        });
-    if !stale {
-        return;
-    }
-    for one in conditions
-        .iter_mut()
-        .filter(|one| KINDS.contains(&one.type_.as_str()))
-    {
-        let (status, reason, message) = wanted(&one.type_);
-        if one.status != status {
-            one.last_transition_time = Some(time(now));
-        }
-        one.status = status.to_owned();
-        one.reason = Some(reason.to_owned());
-        one.message = Some(message.to_owned());
-        one.last_heartbeat_time = Some(time(now));
-    }
 }
 
 /// An address for a pod, from its UID.

@@ -6,6 +6,7 @@
 
 mod eviction;
 mod garbage;
+pub(super) mod heartbeat;
 mod kubelet;
 mod node_lifecycle;
 mod pod_gc;
@@ -13,7 +14,9 @@ mod queue;
 pub(super) mod replicated;
 mod scheduler;
 pub(super) mod statefulset;
+mod taints;
 pub(super) mod template;
+mod zones;
 
 use jiff::Timestamp;
 

@@ -40,11 +40,6 @@ impl<T: Ord + Clone> Queue<T> {
         }
     }
 
-    /// When an item is due.
-    pub(super) fn when(&self, item: &T) -> Option<Timestamp> {
-        self.at.get(item).copied()
-    }
-
     /// When the first item is due.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
@@ -74,7 +69,6 @@ mod tests {
         queue.add("b", at(9));
         queue.add("c", at(9));
         queue.add("c", at(1));
-        assert_eq!(queue.when(&"b"), Some(at(5)));
         assert_eq!(queue.pop(at(0)), None);
         let order: Vec<_> = std::iter::from_fn(|| queue.pop(at(5))).collect();
         assert_eq!(order, ["c", "a", "b"]);

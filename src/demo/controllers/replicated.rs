@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus, ReplicaSet, ReplicaSetStatus};
-use k8s_openapi::api::core::v1::{Pod, Toleration};
+use k8s_openapi::api::core::v1::{Node, Pod, Toleration};
 
 use super::Controller;
 use super::queue::Queue;
@@ -114,6 +114,7 @@ fn sync_replicas(world: &mut World, at: &Key) {
 #[derive(Default)]
 pub(super) struct DaemonSets {
     dirty: Queue<Key>,
+    nodes: BTreeSet<String>,
 }
 
 impl Controller for DaemonSets {
@@ -128,7 +129,15 @@ impl Controller for DaemonSets {
             } if kind == "DaemonSet" => {
                 self.dirty.add((key.0.clone(), name.clone()), at);
             }
-            Change::Node(_) => {
+            Change::Node(node) => {
+                let exists = world.get::<Node>("", node).is_some();
+                let news = match exists {
+                    true => self.nodes.insert(node.clone()),
+                    false => self.nodes.remove(node),
+                };
+                if !news {
+                    return;
+                }
                 for key in world.daemonsets.keys() {
                     self.dirty.add(key.clone(), at);
                 }

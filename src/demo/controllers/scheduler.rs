@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, NodeSpec, Pod, Taint, Toleration};
 
 use super::Controller;
 use super::template::soon;
@@ -19,6 +19,8 @@ const ACTOR: &str = "kube-scheduler";
 pub(super) struct Scheduler {
     pending: BTreeSet<Key>,
     due: Option<Timestamp>,
+    /// The nodes' specs as seen last: only taints and cordons are news, heartbeats are not.
+    nodes: BTreeMap<String, NodeSpec>,
 }
 
 impl Controller for Scheduler {
@@ -41,7 +43,13 @@ impl Controller for Scheduler {
             Change::Pod {
                 key, node: Some(_), ..
             } => !world.pods.contains_key(key),
-            Change::Node(_) => true,
+            Change::Node(name) => match world.get::<Node>("", name) {
+                Some(node) => {
+                    let spec = node.spec.clone().unwrap_or_default();
+                    self.nodes.insert(name.clone(), spec.clone()) != Some(spec)
+                }
+                None => self.nodes.remove(name).is_some(),
+            },
             _ => false,
         };
         if retry && !self.pending.is_empty() && self.due.is_none() {
@@ -55,22 +63,21 @@ impl Controller for Scheduler {
 
     fn step(&mut self, world: &mut World) {
         self.due = None;
-        let mut rooms = Rooms::new(world);
+        let mut rooms = Rooms::default();
         for at in std::mem::take(&mut self.pending) {
             let now = world.now;
             let Some(pod) = world.pods.get(&at) else {
                 continue;
             };
             match rooms.choose(world, pod) {
-                Some(node) => {
+                Ok(node) => {
                     rooms.taken(&node);
                     world.update::<Pod>(&at, ACTOR, |pod| {
                         pod.spec.get_or_insert_default().node_name = Some(node);
                         set_pod_condition(pod, "PodScheduled", "True", None, None, now);
                     });
                 }
-                None => {
-                    let words = refusal(world, pod);
+                Err(words) => {
                     world.update::<Pod>(&at, ACTOR, |pod| {
                         let reason = Some("Unschedulable");
                         set_pod_condition(pod, "PodScheduled", "False", reason, Some(&words), now);
@@ -82,28 +89,30 @@ impl Controller for Scheduler {
     }
 }
 
-/// The nodes by how many pods they hold, so that a choice costs little among thousands.
-struct Rooms {
-    counts: BTreeMap<String, usize>,
-    order: BTreeSet<(usize, String)>,
+/// The nodes open to pods of the same tolerations, by how many pods they hold: a choice costs
+/// little even among thousands.
+struct Room {
+    tolerations: Vec<Toleration>,
+    open: BTreeSet<(usize, String)>,
+    counts: BTreeMap<String, (usize, usize)>,
+    /// The message for those that fit nowhere.
+    refusal: String,
 }
 
-impl Rooms {
-    fn new(world: &World) -> Self {
-        let counts: BTreeMap<String, usize> = world
-            .nodes
-            .keys()
-            .map(|(_, name)| (name.clone(), world.pod_count(name)))
-            .collect();
-        let order = counts
-            .iter()
-            .map(|(name, count)| (*count, name.clone()))
-            .collect();
-        Self { counts, order }
-    }
+#[derive(Default)]
+struct Rooms(Vec<Room>);
 
-    /// The emptiest node that fits and holds fewest pods of the same owner.
-    fn choose(&self, world: &World, pod: &Pod) -> Option<String> {
+impl Rooms {
+    /// The emptiest open node among those with fewest pods of the same owner, or the scheduler's
+    /// words about why there is none.
+    fn choose(&mut self, world: &World, pod: &Pod) -> Result<String, String> {
+        let wanted = tolerations(pod);
+        let known = self.0.iter().position(|room| room.tolerations == wanted);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(Room::new(world, pod));
+            self.0.len() - 1
+        });
+        let room = &self.0[at];
         let mut siblings: BTreeMap<&str, usize> = BTreeMap::new();
         if let Some(owner) = controller(&pod.metadata) {
             for node in world.pods_of(&owner.uid).filter_map(node_name) {
@@ -111,13 +120,7 @@ impl Rooms {
             }
         }
         let mut best: Option<(usize, &String)> = None;
-        for (_, name) in &self.order {
-            let Some(node) = world.get::<Node>("", name) else {
-                continue;
-            };
-            if obstacle(world, node, pod).is_some() {
-                continue;
-            }
+        for (_, name) in &room.open {
             let near = siblings.get(name.as_str()).copied().unwrap_or(0);
             if best.is_none_or(|(least, _)| near < least) {
                 best = Some((near, name));
@@ -127,22 +130,60 @@ impl Rooms {
             }
         }
         best.map(|(_, name)| name.clone())
+            .ok_or_else(|| room.refusal.clone())
     }
 
     fn taken(&mut self, node: &str) {
-        if let Some(count) = self.counts.get_mut(node) {
-            self.order.remove(&(*count, node.to_owned()));
+        for room in &mut self.0 {
+            let Some((count, limit)) = room.counts.get_mut(node) else {
+                continue;
+            };
+            room.open.remove(&(*count, node.to_owned()));
             *count += 1;
-            self.order.insert((*count, node.to_owned()));
+            if *count < *limit {
+                room.open.insert((*count, node.to_owned()));
+            }
         }
     }
 }
 
+impl Room {
+    fn new(world: &World, pod: &Pod) -> Self {
+        let mut room = Self {
+            tolerations: tolerations(pod).to_vec(),
+            open: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            refusal: String::new(),
+        };
+        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        for ((_, name), node) in &world.nodes {
+            let count = world.pod_count(name);
+            match obstacle(node, pod, count) {
+                Some(reason) => *reasons.entry(reason).or_default() += 1,
+                None => {
+                    room.open.insert((count, name.clone()));
+                    room.counts.insert(name.clone(), (count, capacity(node)));
+                }
+            }
+        }
+        room.refusal = refusal(world.nodes.len(), &reasons);
+        room
+    }
+}
+
+/// How many pods a node holds at most.
+fn capacity(node: &Node) -> usize {
+    let status = node.status.as_ref();
+    let pods = status.and_then(|status| status.allocatable.as_ref()?.get("pods"));
+    pods.and_then(|pods| pods.0.parse().ok())
+        .unwrap_or(usize::MAX)
+}
+
 /// Why a pod does not fit on a node, in the scheduler's words; `None` when it does.
-fn obstacle(world: &World, node: &Node, pod: &Pod) -> Option<String> {
+fn obstacle(node: &Node, pod: &Pod, count: usize) -> Option<String> {
     let spec = node.spec.as_ref();
     let tolerated = |taint| tolerations(pod).iter().any(|one| tolerates(one, taint));
-    let cordon = |taint: &&k8s_openapi::api::core::v1::Taint| taint.key == UNSCHEDULABLE;
+    let cordon = |taint: &&Taint| taint.key == UNSCHEDULABLE;
     let cordoned = spec.is_some_and(|spec| spec.unschedulable == Some(true))
         || taints(node).iter().any(|taint| cordon(&taint));
     if cordoned && !taints(node).iter().find(cordon).is_some_and(tolerated) {
@@ -158,33 +199,16 @@ fn obstacle(world: &World, node: &Node, pod: &Pod) -> Option<String> {
             taint.key
         ));
     }
-    let room = node.status.as_ref().and_then(|status| {
-        status
-            .allocatable
-            .as_ref()?
-            .get("pods")?
-            .0
-            .parse::<usize>()
-            .ok()
-    });
-    let name = node.metadata.name.as_deref().unwrap_or_default();
-    if room.is_some_and(|room| world.pod_count(name) >= room) {
+    if count >= capacity(node) {
         return Some("Too many pods".to_owned());
     }
     None
 }
 
 /// The scheduler's message when nothing fits.
-fn refusal(world: &World, pod: &Pod) -> String {
-    let total = world.nodes.len();
+fn refusal(total: usize, reasons: &BTreeMap<String, usize>) -> String {
     if total == 0 {
         return "no nodes available to schedule pods".to_owned();
-    }
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    for node in world.nodes.values() {
-        if let Some(reason) = obstacle(world, node, pod) {
-            *reasons.entry(reason).or_default() += 1;
-        }
     }
     let mut list: Vec<String> = reasons
         .iter()

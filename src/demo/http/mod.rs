@@ -1,12 +1,15 @@
 //! The API of the simulated cluster, as an axum router.
 
+mod access;
 mod body;
 mod call;
+mod checks;
 mod discovery;
 mod failure;
 mod objects;
 mod patch;
 mod reads;
+mod scale;
 mod select;
 mod series;
 mod table;
@@ -163,7 +166,7 @@ async fn instead(cluster: &Cluster, call: &Call, effect: Option<&Effect>) -> Opt
     {
         let mut state = cluster.lock();
         let entry = entry(&state.world, call, 0);
-        state.world.audit.push(entry);
+        state.world.record(entry);
     }
     if effect == Some(&Effect::Hang) {
         std::future::pending::<()>().await;
@@ -186,7 +189,7 @@ fn perform(cluster: &Cluster, call: &Call) -> (Response, Timestamp) {
     let response = answer.unwrap_or_else(Failure::into_response);
     entry.status = response.status().as_u16();
     let wrote = entry.is_write();
-    state.world.audit.push(entry);
+    state.world.record(entry);
     drop(state);
     if wrote {
         cluster.wake();
@@ -205,6 +208,7 @@ fn entry(world: &super::world::World, call: &Call, status: u16) -> Entry {
         namespace: call.namespace.clone().unwrap_or_default(),
         name: call.name.clone(),
         status,
+        own: false,
         user_agent: call.user_agent.clone(),
         dry_run: call.dry_run() || objects::deletion_of(call).is_ok_and(|asked| asked.dry_run),
         truth: pod.map(|pod| Truth::of(world, pod, objects::wanted_uid(call))),

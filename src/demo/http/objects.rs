@@ -10,9 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use serde_json::{Value, json};
 
 use super::call::{Call, Resource};
+use super::checks::{check_finalizers, check_identity, check_name, check_pod_spec, keep};
 use super::failure::Failure;
 use super::table::Row;
-use super::{json_response, patch, reads};
+use super::{access, json_response, patch, reads, scale};
 use crate::demo::cluster::State;
 use crate::demo::controllers::template::admit;
 use crate::demo::deletion::{Deletion, Refusal, delete_pod, remove_if_free};
@@ -22,7 +23,7 @@ use crate::demo::world::{Kind, World, time};
 pub(super) fn serve(state: &mut State, call: &Call) -> Result<Response, Failure> {
     let world = &mut state.world;
     match (call.resource, call.verb) {
-        (Resource::AccessReviews, "create") => review(state, call),
+        (Resource::AccessReviews, "create") => access::review(state, call),
         (Resource::AccessReviews, _) => Err(Failure::method()),
         (Resource::Pods, "delete") => remove_pod(world, call),
         (Resource::CoreEvents, "create" | "update" | "patch" | "delete") => Err(Failure::method()),
@@ -42,11 +43,11 @@ fn any<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         return Err(Failure::no_resource());
     }
     match call.verb {
-        "get" if scale => read_scale::<K>(world, call),
+        "get" if scale => scale::read::<K>(world, call),
         "get" => reads::get::<K>(world, call),
         "list" => reads::list::<K>(world, call),
         "create" => create::<K>(world, call),
-        "update" | "patch" if scale => write_scale::<K>(world, call),
+        "update" | "patch" if scale => scale::write::<K>(world, call),
         "update" | "patch" => change::<K>(world, call),
         _ => remove::<K>(world, call),
     }
@@ -151,8 +152,7 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
 }
 
 fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
-    let mut value: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+    let mut value = body_of(call)?;
     if call.resource == Resource::Pods
         && let Some(pod) = value.as_object_mut()
     {
@@ -208,45 +208,8 @@ fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     Ok(json_response(StatusCode::CREATED, reads::json_of(created)))
 }
 
-/// A DNS-1123 subdomain, and a prefix from which one can be made.
-fn check_name(call: &Call, name: &str, prefix: &str) -> Result<(), Failure> {
-    const WORDS: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
-        characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
-        'example.com', regex used for validation is \
-        '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-    let valid = |name: &str| {
-        name.len() <= 253
-            && name.split('.').all(|part| {
-                let bytes = part.as_bytes();
-                let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-                bytes.first().is_some_and(inner)
-                    && bytes.last().is_some_and(inner)
-                    && bytes.iter().all(|byte| inner(byte) || *byte == b'-')
-            })
-    };
-    // As apimachinery has it: a prefix may end in one dash, but not in a dot.
-    let masked = prefix
-        .strip_suffix('-')
-        .map_or(prefix.to_owned(), |it| format!("{it}a"));
-    for (field, value, shown) in [
-        ("metadata.generateName", masked.as_str(), prefix),
-        ("metadata.name", name, name),
-    ] {
-        if !value.is_empty() && !valid(value) {
-            let words = format!("Invalid value: \"{shown}\": {WORDS}");
-            return Err(Failure::invalid(
-                call,
-                name,
-                "FieldValueInvalid",
-                field,
-                &words,
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
+/// Updates or patches an object.
+pub(super) fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     let Some(old) = K::store(world).get(&call.key()) else {
         return Err(Failure::not_found(call));
     };
@@ -255,8 +218,7 @@ fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     if call.verb == "patch" {
         patch::apply(call, &mut value)?;
     } else {
-        value = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
+        value = body_of(call)?;
     }
     check_identity(call, &old_value, &value)?;
     check_finalizers(call, &old_value, &value)?;
@@ -296,204 +258,13 @@ fn remove_if_unheld<K: Kind>(world: &mut World, call: &Call) {
     }
 }
 
-/// The UID and the resourceVersion that a write names must be the stored ones.
-fn check_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
-    let named = |object: &Value, field: &str| {
-        object["metadata"][field]
-            .as_str()
-            .filter(|it| !it.is_empty())
-            .map(str::to_owned)
-    };
-    if let Some(uid) = named(new, "uid").filter(|uid| Some(uid) != named(old, "uid").as_ref()) {
-        let words = format!("Invalid value: \"{uid}\": field is immutable");
-        return Err(match call.verb {
-            "patch" => Failure::invalid(
-                call,
-                &call.name,
-                "FieldValueInvalid",
-                "metadata.uid",
-                &words,
-            ),
-            _ => {
-                let own = named(old, "uid").unwrap_or_default();
-                Failure::precondition(
-                    call,
-                    &format!(
-                        "Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
-                    ),
-                )
-            }
-        });
+/// The body of a create or an update.
+pub(super) fn body_of(call: &Call) -> Result<Value, Failure> {
+    if call.content_type.contains("protobuf") {
+        return Err(Failure::unsupported_media(&call.content_type));
     }
-    match named(new, "resourceVersion") {
-        Some(version) if Some(&version) != named(old, "resourceVersion").as_ref() => {
-            Err(Failure::stale(call))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// An object that is being deleted takes no new finalizers.
-fn check_finalizers(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
-    let of = |object: &Value| -> Vec<String> {
-        object["metadata"]["finalizers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|one| one.as_str().map(str::to_owned))
-            .collect()
-    };
-    if old["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(());
-    }
-    let known = of(old);
-    let added: Vec<String> = of(new)
-        .into_iter()
-        .filter(|one| !known.contains(one))
-        .collect();
-    if added.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> = added.iter().map(|one| format!("\"{one}\"")).collect();
-    let words = format!(
-        "Forbidden: no new finalizers can be added if the object is being deleted, found new \
-         finalizers []string{{{}}}",
-        list.join(", ")
-    );
-    Err(Failure::invalid(
-        call,
-        &call.name,
-        "FieldValueForbidden",
-        "metadata.finalizers",
-        &words,
-    ))
-}
-
-/// What a client cannot change stays; a status is changed only through its subresource.
-fn keep(new: &mut Value, old: &Value, subresource: &str) {
-    const FIXED: [&str; 9] = [
-        "uid",
-        "name",
-        "namespace",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "managedFields",
-        "resourceVersion",
-        "generation",
-    ];
-    if subresource == "status" {
-        let status = new.get("status").cloned().unwrap_or_default();
-        *new = old.clone();
-        new["status"] = status;
-        return;
-    }
-    for field in FIXED {
-        new["metadata"][field] = old["metadata"][field].clone();
-    }
-    if old.get("status").is_some() {
-        new["status"] = old["status"].clone();
-    }
-}
-
-/// Of a pod's spec only images and tolerations may change.
-fn check_pod_spec(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
-    let rest = |pod: &Value| {
-        let mut spec = pod["spec"].clone();
-        spec["tolerations"] = Value::Null;
-        for container in spec["containers"].as_array_mut().into_iter().flatten() {
-            container["image"] = Value::Null;
-        }
-        spec
-    };
-    if rest(old) == rest(new) {
-        return Ok(());
-    }
-    let words = "Forbidden: pod updates may not change fields other than \
-        `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
-        `spec.tolerations` (only additions to existing tolerations),\
-        `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously \
-        negative)";
-    Err(Failure::invalid(
-        call,
-        &call.name,
-        "FieldValueForbidden",
-        "spec",
-        words,
-    ))
-}
-
-fn scale_of<K: Kind>(object: &K) -> Value {
-    let value = serde_json::to_value(object).unwrap_or_default();
-    let meta = object.metadata();
-    json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {
-            "name": meta.name,
-            "namespace": meta.namespace,
-            "uid": meta.uid,
-            "resourceVersion": meta.resource_version,
-            "creationTimestamp": meta.creation_timestamp,
-        },
-        "spec": { "replicas": value["spec"]["replicas"] },
-        "status": { "replicas": value["status"]["replicas"].as_i64().unwrap_or(0) },
-    })
-}
-
-fn read_scale<K: Kind>(world: &World, call: &Call) -> Result<Response, Failure> {
-    let object = K::store(world)
-        .get(&call.key())
-        .ok_or_else(|| Failure::not_found(call))?;
-    Ok(json_response(
-        StatusCode::OK,
-        scale_of(object).to_string().into_bytes(),
-    ))
-}
-
-fn write_scale<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
-    let object = K::store(world)
-        .get(&call.key())
-        .ok_or_else(|| Failure::not_found(call))?;
-    let mut scale = scale_of(object);
-    if call.verb == "patch" {
-        patch::apply(call, &mut scale)?;
-    } else {
-        scale = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
-    }
-    let inner = Call {
-        verb: "patch",
-        subresource: String::new(),
-        content_type: "application/merge-patch+json".to_owned(),
-        body: json!({ "spec": { "replicas": scale["spec"]["replicas"] } })
-            .to_string()
-            .into(),
-        ..call.clone()
-    };
-    change::<K>(world, &inner)?;
-    read_scale::<K>(world, call)
-}
-
-fn review(state: &State, call: &Call) -> Result<Response, Failure> {
-    let mut review: Value = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))?;
-    let asked = &review["spec"]["resourceAttributes"];
-    let verb = asked["verb"].as_str().unwrap_or_default().to_owned();
-    let mut resource = asked["resource"].as_str().unwrap_or_default().to_owned();
-    if let Some(sub) = asked["subresource"].as_str().filter(|sub| !sub.is_empty()) {
-        resource = format!("{resource}/{sub}");
-    }
-    review["kind"] = json!("SelfSubjectAccessReview");
-    review["apiVersion"] = json!("authorization.k8s.io/v1");
-    review["status"] = match state.access.shows(&verb, &resource) {
-        true => json!({ "allowed": true, "reason": "RBAC: allowed by the simulation" }),
-        false => json!({ "allowed": false }),
-    };
-    Ok(json_response(
-        StatusCode::CREATED,
-        review.to_string().into_bytes(),
-    ))
+    serde_json::from_slice(&call.body)
+        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))
 }
 
 fn decode<K: Kind>(value: Value) -> Result<K, Failure> {

@@ -27,12 +27,15 @@ pub(super) fn get<K: Row>(world: &World, call: &Call) -> Result<Response, Failur
     Ok(json_response(StatusCode::OK, shaped(call, object)))
 }
 
-/// The objects that a list selects, and whether there are more.
+/// Objects with their keys, and whether there are more.
+pub(super) type Page<'w, K> = (Vec<(Key, &'w K)>, bool);
+
+/// The objects that a list selects, up to its limit.
 pub(super) fn select<'w, K: Row>(
     world: &'w World,
     call: &Call,
     selection: &Selection,
-) -> Result<(Vec<(Key, &'w K)>, bool), Failure> {
+) -> Result<Page<'w, K>, Failure> {
     let mut found = Vec::new();
     for (key, object) in candidates::<K>(world, call, selection) {
         if !selection.matches(object)? {

@@ -1,0 +1,32 @@
+//! Access reviews: what the caller may do.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use super::call::Call;
+use super::failure::Failure;
+use super::json_response;
+use super::objects::body_of;
+use crate::demo::cluster::State;
+
+/// Answers a SelfSubjectAccessReview.
+pub(super) fn review(state: &State, call: &Call) -> Result<Response, Failure> {
+    let mut review = body_of(call)?;
+    let asked = &review["spec"]["resourceAttributes"];
+    let verb = asked["verb"].as_str().unwrap_or_default().to_owned();
+    let mut resource = asked["resource"].as_str().unwrap_or_default().to_owned();
+    if let Some(sub) = asked["subresource"].as_str().filter(|sub| !sub.is_empty()) {
+        resource = format!("{resource}/{sub}");
+    }
+    review["kind"] = json!("SelfSubjectAccessReview");
+    review["apiVersion"] = json!("authorization.k8s.io/v1");
+    review["status"] = match state.access.shows(&verb, &resource) {
+        true => json!({ "allowed": true, "reason": "RBAC: allowed by the simulation" }),
+        false => json!({ "allowed": false }),
+    };
+    Ok(json_response(
+        StatusCode::CREATED,
+        review.to_string().into_bytes(),
+    ))
+}

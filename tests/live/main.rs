@@ -1,0 +1,12 @@
+//! The program as a process among others, in real time: it listens on a real port, reaches the
+//! simulated cluster's API over TCP, and is told by a real Alertmanager of what a real Prometheus
+//! saw.
+#![cfg(feature = "demo")]
+
+mod api;
+mod http;
+mod monitoring;
+mod process;
+mod stack;
+#[path = "../tools/mod.rs"]
+mod tools;

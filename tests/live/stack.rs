@@ -1,0 +1,124 @@
+//! A real Prometheus and a real Alertmanager, with the shipped rule and configuration.
+
+use crate::api::Api;
+use crate::http;
+use crate::process::{Process, Receiver, Scratch};
+use crate::tools::{repository, run, tool};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::process::Command;
+
+/// Where the shipped Alertmanager configuration finds the receiver.
+const SHIPPED: &str = "http://nodefall.monitoring.svc:9095";
+
+/// Both, running.
+pub struct Stack {
+    prometheus: SocketAddr,
+    alertmanager: SocketAddr,
+    _processes: [Process; 2],
+}
+
+impl Stack {
+    /// Starts both; only addresses differ from what is shipped.
+    pub fn start(scratch: &Scratch, api: &Api, receiver: &Receiver) -> Self {
+        let shipped = std::fs::read_to_string(repository("alertmanager/alertmanager.yml"));
+        let shipped = shipped.expect("the shipped configuration");
+        let here = format!("http://{}", receiver.address);
+        assert_eq!(shipped.matches(SHIPPED).count(), 1);
+        let config = scratch.write("alertmanager.yml", &shipped.replace(SHIPPED, &here));
+        run("amtool", &["check-config".as_ref(), config.as_os_str()]);
+        let mut alertmanager = Process::start(
+            scratch,
+            "alertmanager",
+            Command::new(tool("prometheus-alertmanager"))
+                .arg("--config.file")
+                .arg(config)
+                .arg("--storage.path")
+                .arg(scratch.path("alertmanager"))
+                .args([
+                    "--web.listen-address=127.0.0.1:0",
+                    "--cluster.listen-address=",
+                ]),
+        );
+        let alertmanager_address = alertmanager.listens("Listening on");
+        let config = prometheus_yml(api.address, receiver.address, alertmanager_address);
+        let config = scratch.write("prometheus.yml", &config);
+        run(
+            "promtool",
+            &["check".as_ref(), "config".as_ref(), config.as_os_str()],
+        );
+        let mut prometheus = Process::start(
+            scratch,
+            "prometheus",
+            Command::new(tool("prometheus"))
+                .arg("--config.file")
+                .arg(config)
+                .arg("--storage.tsdb.path")
+                .arg(scratch.path("prometheus"))
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        Self {
+            prometheus: prometheus.listens("Listening on"),
+            alertmanager: alertmanager_address,
+            _processes: [alertmanager, prometheus],
+        }
+    }
+
+    /// The value of the one series that `query` finds in Prometheus.
+    pub fn query(&self, query: &str) -> Option<f64> {
+        let path = format!("/api/v1/query?query={}", escaped(query));
+        let series = self.read(&path)?["data"]["result"].as_array()?.clone();
+        assert!(series.len() <= 1, "{query}: {series:?}");
+        series.first()?["value"][1].as_str()?.parse().ok()
+    }
+
+    /// The state of our alert for a node in Prometheus: `pending` or `firing`.
+    pub fn alert(&self, node: &str) -> Option<String> {
+        let alerts = self.read("/api/v1/alerts")?["data"]["alerts"]
+            .as_array()?
+            .clone();
+        let ours = |alert: &&Value| {
+            alert["labels"]["alertname"] == "KubeNodeNotReady" && alert["labels"]["node"] == node
+        };
+        alerts.iter().find(ours)?["state"]
+            .as_str()
+            .map(str::to_owned)
+    }
+
+    /// A page of Prometheus' API; none while it starts.
+    fn read(&self, path: &str) -> Option<Value> {
+        let answer = http::get(self.prometheus, path).ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// How many notifications Alertmanager sent by webhook.
+    pub fn notifications(&self) -> Option<f64> {
+        let page = http::get(self.alertmanager, "/metrics").ok()?.body;
+        let series = r#"alertmanager_notifications_total{integration="webhook"} "#;
+        page.lines()
+            .find_map(|line| line.strip_prefix(series)?.parse().ok())
+    }
+}
+
+/// The scrapes are quick; the job names are those of kube-prometheus.
+fn prometheus_yml(api: SocketAddr, receiver: SocketAddr, alertmanager: SocketAddr) -> String {
+    let rules = repository("rules/nodefall.rules.yml");
+    let rules = rules.display();
+    format!(
+        "global: {{scrape_interval: 1s}}\n\
+         rule_files: ['{rules}']\n\
+         alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
+         scrape_configs:\n\
+         - {{job_name: kube-state-metrics, static_configs: [{{targets: ['{api}']}}]}}\n\
+         - {{job_name: nodefall, static_configs: [{{targets: ['{receiver}']}}]}}\n"
+    )
+}
+
+/// For a query string: everything but letters and digits in hex.
+fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
