@@ -36,7 +36,12 @@ pub struct Replica {
 
 impl Bench {
     pub async fn new(layout: Layout) -> Self {
-        let cluster = Cluster::new(Constants::default(), &layout);
+        Self::with(Constants::default(), layout).await
+    }
+
+    /// The same with other delays than Kubernetes has by default.
+    pub async fn with(constants: Constants, layout: Layout) -> Self {
+        let cluster = Cluster::new(constants, &layout);
         let run = cluster.clone();
         tokio::spawn(async move { run.run().await });
         // Everything is scheduled and Ready.

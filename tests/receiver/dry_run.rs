@@ -2,6 +2,8 @@
 
 use crate::bench::{Bench, LOST, POD, seconds, small};
 use nodefall::demo::Layout;
+use nodefall::demo::faults::{Effect, Fault};
+use std::time::Duration;
 
 const DELETIONS: &str = "nodefall_pod_deletions_total{result=\"dry_run\"}";
 
@@ -73,6 +75,26 @@ async fn pods_of_a_deleted_node_too() {
     seconds(600).await;
     assert_nothing_written(&bench);
     assert_eq!(replica.metric(DELETIONS).await, 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_was_held_first_counts_when_it_is_held_no_more() {
+    let bench = Bench::new(small(|p| p)).await;
+    let replica = bench.replica(&["--period=0", "--dry-run"]).await;
+    bench.lose(LOST).await;
+    let slow = Effect::Latency {
+        before: Duration::ZERO,
+        after: Duration::from_secs(4),
+    };
+    bench.cluster.inject(Fault::new(slow).verb("get"));
+    replica.alert(LOST).await;
+    seconds(60).await;
+    bench.assert_held(&replica, "slow_api").await;
+    bench.cluster.clear_faults();
+    seconds(60).await;
+    assert_nothing_written(&bench);
+    assert_eq!(replica.metric(DELETIONS).await, 1.0);
+    assert_eq!(replica.held_nodes("").await, 0.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,8 +165,8 @@ async fn an_old_heartbeat_must_be_seen_unchanged_for_15_s() {
 async fn a_list_of_nodes_that_is_newer_than_the_node_counts() {
     // Without a Lease nothing tells of a kubelet that is back before its node reads Ready. Whenever
     // that is: while the list of nodes is on its way, too.
-    for half_seconds in 0..32 {
-        let mut layout = small(|p| p);
+    for wait in 42..66 {
+        let mut layout = small(|p| p.finalizer("example.com/keep"));
         layout.nodes[0] = NodePlan::new(LOST).without_lease();
         let bench = Bench::new(layout).await;
         let replica = bench.replica(&["--period=0"]).await;
@@ -180,12 +180,12 @@ async fn a_list_of_nodes_that_is_newer_than_the_node_counts() {
         bench.cluster.inject(slow);
         replica.alert(LOST).await;
         // The heartbeat is old enough some 50 s later, and its kubelet reports 5 s after its start.
-        tokio::time::sleep(Duration::from_millis(38_000 + 500 * half_seconds)).await;
+        seconds(wait).await;
         bench.cluster.give_power(LOST);
         seconds(60).await;
         for entry in bench.destructive() {
             let truth = entry.truth.expect("a pod");
-            assert_eq!(truth.node_ready, "Unknown", "{half_seconds}");
+            assert_eq!(truth.node_ready, "Unknown", "{wait} s");
         }
     }
 }

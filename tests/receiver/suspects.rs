@@ -2,9 +2,10 @@
 //! ten minutes; and how many there may be.
 
 use crate::bench::{Bench, LOST, POD, Replica, alert, seconds, small};
-use nodefall::demo::Plan;
 use nodefall::demo::faults::{Effect, Fault};
+use nodefall::demo::{Constants, Plan};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const HOUR: u64 = 3600;
 
@@ -187,6 +188,24 @@ async fn a_node_that_nobody_knows_is_forgotten_when_no_pod_is_left_on_it() {
     seconds(80).await;
     assert_eq!(of_suspects(&replica).await, 0.0);
     assert_eq!(replica.held_nodes("").await, 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_not_while_a_selected_pod_is_bound_to_it() {
+    let constants = Constants {
+        gc_quarantine: Duration::from_secs(3600),
+        ..Constants::default()
+    };
+    let bench = Bench::with(constants, small(|p| p.finalizer("example.com/keep"))).await;
+    let replica = bench.replica(&["--period=0"]).await;
+    bench.cluster.cut_power(LOST);
+    bench.cluster.delete_node(LOST);
+    replica.alert(LOST).await;
+    seconds(3000).await;
+    bench.assert_held(&replica, "unknown_node").await;
+    // PodGC comes late, and finds us still there.
+    seconds(700).await;
+    assert_eq!(bench.touched(), [format!("patch {POD}")]);
 }
 
 #[tokio::test(start_paused = true)]
