@@ -67,11 +67,12 @@ impl Transport {
         let result = answer.unwrap_or(Err(ApiError::Timeout(timeout)));
         self.metrics
             .api_request(call, self.clock.running().saturating_sub(started));
-        if let Err(error) = &result {
-            if !is_expected(call, error) {
-                self.metrics.api_error(call, error.reason());
-                tracing::debug!(verb = call.verb(), resource = call.resource(), %error, "API call failed");
-            }
+        if let Err(error) = &result
+            && !is_expected(call, error)
+        {
+            self.metrics.api_error(call, error.reason());
+            let (verb, resource) = (call.verb(), call.resource());
+            tracing::debug!(verb, resource, %error, "API call failed");
         }
         result
     }

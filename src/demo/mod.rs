@@ -10,6 +10,7 @@ mod access;
 pub mod audit;
 mod build;
 mod cluster;
+pub mod command;
 pub mod constants;
 pub mod control;
 mod controllers;
