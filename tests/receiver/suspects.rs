@@ -3,7 +3,7 @@
 
 use crate::bench::{Bench, LOST, POD, Replica, alert, seconds, small};
 use nodefall::demo::faults::{Effect, Fault};
-use nodefall::demo::{Constants, Plan};
+use nodefall::demo::Constants;
 use serde_json::{Value, json};
 use std::time::Duration;
 
