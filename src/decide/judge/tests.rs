@@ -213,7 +213,9 @@ fn a_lease_younger_than_its_duration_by_the_servers_clock_gives_doubt() {
 fn the_kubelets_clock_does_not_count_where_the_servers_is_known() {
     let skewed =
         |time: &'static str| move |s: &mut Scene| s.lease["spec"]["renewTime"] = json!(time);
-    Scene::gone().with(skewed("2032-01-01T00:00:00Z")).assert_gone();
+    Scene::gone()
+        .with(skewed("2032-01-01T00:00:00Z"))
+        .assert_gone();
     let behind = |s: &mut Scene| {
         skewed("2020-01-01T00:00:00Z")(s);
         written(s, "2026-11-01T11:59:50Z");
