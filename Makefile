@@ -44,5 +44,5 @@ demo: ## a simulated cluster: a node loses power, its Prometheus comes back else
 	@.ci/setup
 	cargo run --locked --features demo -- demo
 
-bench: build ## measures memory, size and speed
-	cargo bench --locked --features demo
+bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
+	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure

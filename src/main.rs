@@ -18,7 +18,10 @@ fn main() -> ExitCode {
             end(nodefall::receiver::run(*options))
         }
         #[cfg(feature = "demo")]
-        Ok(Command::Demo(_)) => fail(&"the demo is not there yet", 1),
+        Ok(Command::Demo(options)) => {
+            nodefall::logging::start(options.log);
+            nodefall::demo::command::run(options).unwrap_or_else(|error| fail(&error, 1))
+        }
         Err(mistake) => fail(&mistake, USAGE),
     }
 }

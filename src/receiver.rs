@@ -98,8 +98,9 @@ impl Receiver {
         let mut work = JoinSet::new();
         work.spawn(self.work());
         let (desk, metrics) = (self.desk.clone(), self.metrics.clone());
+        let mut broken = None;
         let worked = async {
-            work.join_next().await;
+            broken = work.join_next().await.and_then(Result::err);
         };
         let http = serve::serve(listeners, desk, metrics, self.alerts.clone(), worked);
         let stop = async {
@@ -107,9 +108,11 @@ impl Receiver {
             self.drain();
             std::future::pending().await
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = http => served,
             never = stop => never,
-        }
+        };
+        // A panic of the loop must not pass for an orderly end.
+        broken.map_or(served, |error| Err(std::io::Error::other(error)))
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 /// The waits between two tries, doubling.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
-/// Waits until the API server shows the rights to look; then the desk takes work in. Missing rights
-/// to act are only warned of: they may be granted for single names, which no review shows.
+/// Waits until the API server shows the rights to look; then the desk takes work in.
 pub async fn earn(desk: &Desk) {
     let context = desk.context();
     let mut wait = RETRY.0;
@@ -26,6 +25,12 @@ pub async fn earn(desk: &Desk) {
     }
     desk.set_unready("");
     tracing::info!("ready: the API server answers, and the rights to look are there");
+}
+
+/// Warns of rights to act that are not seen: they may be granted for single names, which no review
+/// shows.
+pub async fn review_rights_to_act(desk: &Desk) {
+    let context = desk.context();
     if context.settings.dry_run {
         return;
     }

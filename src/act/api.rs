@@ -20,8 +20,7 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// Pods are listed in pages, so that memory does not grow with a full node.
 const PAGE: u32 = 250;
 
-/// A right that the product uses: verb, API group, resource, namespace, and whether it can do
-/// nothing without it.
+/// A right that the product uses.
 pub struct Right<'a> {
     /// `get`, `list`, `delete`, `patch`, `create`.
     pub verb: &'static str,
@@ -107,11 +106,17 @@ impl Api {
         }
     }
 
-    /// Lists the pods of a namespace that match a field selector, such as `spec.nodeName=NODE`.
+    /// Lists the pods of a namespace that match a field selector, such as `spec.nodeName=NODE`, and
+    /// keeps those that `keep` wants.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn pods(&self, namespace: &str, fields: &str) -> Result<Vec<Pod>, ApiError> {
+    pub async fn pods(
+        &self,
+        namespace: &str,
+        fields: &str,
+        keep: impl Fn(&Pod) -> bool,
+    ) -> Result<Vec<Pod>, ApiError> {
         let mut params = ListParams::default().fields(fields).limit(PAGE);
         let mut pods = Vec::new();
         loop {
@@ -123,7 +128,7 @@ impl Api {
                 .send(Call::ListPods, request, READ_TIMEOUT)
                 .await?
                 .body;
-            pods.extend(page.items);
+            pods.extend(page.items.into_iter().filter(&keep));
             match page
                 .metadata
                 .and_then(|m| m.continue_)

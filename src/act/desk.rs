@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// How many alerts may suspect nodes at once: some 3 MB of memory.
+/// How many alerts may suspect nodes at once: some 10 MB of memory.
 pub const MAX_SUSPICIONS: usize = 10_000;
 
 /// What became of a suspicion.
@@ -98,9 +98,7 @@ impl Desk {
             entry.alerts.insert(key, now);
         });
         let entry = &state.nodes[&node];
-        // A repeat wakes a node that nothing else would look at again.
-        let asleep = entry.again.is_none() && entry.held.is_none();
-        if !entry.busy && (news || asleep) {
+        if news && !entry.busy {
             state.queue_first(&node);
             self.shared.first.notify_one();
         }
@@ -191,21 +189,21 @@ impl Desk {
             return;
         };
         entry.busy = false;
-        let hold = match findings {
+        let (hold, owners) = match findings {
             Some(findings) => {
                 entry.memory = findings.memory;
                 entry.pods = findings.pods;
                 entry.case = findings.case;
                 entry.calm = findings.calm.then(|| entry.calm.unwrap_or(now));
-                findings.hold
+                (findings.hold, findings.owners)
             }
-            None => Some((
-                Hold::NotUnderstood,
-                "an internal error broke the look off".to_owned(),
-            )),
+            None => {
+                let why = "an internal error broke the look off".to_owned();
+                (Some((Hold::NotUnderstood, why)), Vec::new())
+            }
         };
         state.change(node, |entry| entry.expire(now));
-        state.hold(self.context(), node, hold, now);
+        state.hold(self.context(), node, hold, &owners, now);
         state.tidy(self.context(), node);
         self.shared.again.notify_one();
         self.publish(&state);
@@ -233,14 +231,17 @@ impl Desk {
                 continue;
             }
             match &guard {
+                // What every sweep finds is looked at again at the steady rate.
+                Ok(()) if entry.looked => state.due_again(node, now),
                 Ok(()) => state.queue_first(node),
                 Err(why) => {
                     let hold = Some((Hold::StormGuard, why.clone()));
-                    state.hold(self.context(), node, hold, now);
+                    state.hold(self.context(), node, hold, &[], now);
                 }
             }
         }
         self.shared.first.notify_one();
+        self.shared.again.notify_one();
         self.publish(&state);
     }
 

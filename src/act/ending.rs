@@ -1,12 +1,12 @@
 //! What the end of the work on one pod means: counted, told, followed, or tried again later.
 
 use super::Context;
-use super::entry::{Case, PodRecord};
+use super::entry::{Case, PodRecord, Rest};
 use super::events::Reason;
 use super::follow::Follow;
 use super::pass::Pass;
 use super::pod::{PodEnd, PodWork};
-use crate::decide::{Hold, NodeName, Pod, Progress, RemediationResult, Verdict};
+use crate::decide::{Hold, NodeName, Progress, RemediationResult, Verdict};
 
 impl Pass {
     /// Takes in how the work on one pod came to rest.
@@ -14,12 +14,15 @@ impl Pass {
         let (ending, progress) = match end {
             PodEnd::Ended { ending, progress } => (ending, progress),
             PodEnd::Held(hold, why, progress) => {
-                work.tell(&format!("held ({hold}): {why}"));
-                self.holds.push((hold, why));
-                if progress.has_begun() || work.given_up > 0 {
-                    self.record(work.pod, progress, work.given_up, false);
+                if work.told != Some(hold) {
+                    work.tell(&format!("held ({hold}): {why}"));
                 }
-                return;
+                let record = PodRecord {
+                    given_up: work.given_up,
+                    told: Some(hold),
+                    ..PodRecord::new(work.pod, progress, self.context.clock.running())
+                };
+                return self.waiting.push((record, hold, why));
             }
             PodEnd::Excluded(skip) => return self.skipped(&work.pod, skip),
             PodEnd::Stopped => return,
@@ -36,7 +39,7 @@ impl Pass {
             s.outcome = Some(ending.result)
         });
         if let Some(case) = &mut self.case {
-            case.worst = case.worst.max(ending.result);
+            case.worst = case.worst.max(Some(ending.result));
         }
         let told = format!(
             "{} on lost node {}: {}",
@@ -62,27 +65,28 @@ impl Pass {
                     self.holds.push((Hold::NodeReady, why));
                 }
             }
-            RemediationResult::ProtectedFinalizer
-            | RemediationResult::Refused
-            | RemediationResult::Failed => {
-                self.context
-                    .events
-                    .of_pod(&work.pod, Reason::GivenUp, &told);
-                self.holds.push((Hold::Backoff, told));
-                self.record(work.pod, progress, work.given_up + 1, true);
+            RemediationResult::ProtectedFinalizer => {
+                self.give_up(work, progress, Rest::ForGood, told);
+            }
+            RemediationResult::Refused | RemediationResult::Failed => {
+                self.holds.push((Hold::Backoff, told.clone()));
+                self.give_up(work, progress, Rest::BacksOff, told);
             }
         }
     }
 
-    fn record(&mut self, pod: Pod, progress: Progress, given_up: u32, backs_off: bool) {
-        let uid = pod.metadata.uid.clone();
-        let rested = self.context.clock.running();
+    fn give_up(&mut self, work: PodWork, progress: Progress, rest: Rest, told: String) {
+        // Repeats are in the log and in the history.
+        if work.given_up == 0 {
+            self.context
+                .events
+                .of_pod(&work.pod, Reason::GivenUp, &told);
+        }
+        let uid = work.pod.metadata.uid.clone();
         let record = PodRecord {
-            pod,
-            progress,
-            rested,
-            given_up,
-            backs_off,
+            given_up: work.given_up + 1,
+            rest,
+            ..PodRecord::new(work.pod, progress, self.context.clock.running())
         };
         self.records.insert(uid, record);
     }
@@ -99,13 +103,17 @@ impl Pass {
     }
 }
 
-/// Counts a remediation that is over.
+/// Counts a remediation that is over, if anything was done in it.
 pub fn close(context: &Context, node: &NodeName, case: &Case) {
     let took = context.clock.running().saturating_sub(case.began);
-    context.metrics.remediation(case.trigger, case.worst, took);
-    context
-        .history
-        .close(case.id, case.worst, context.clock.wall());
-    let (trigger, result) = (case.trigger, case.worst);
-    tracing::info!(%node, %trigger, %result, seconds = took.as_secs_f64(), "remediation ended");
+    let Some(result) = case.worst else {
+        tracing::info!(%node, trigger = %case.trigger, "remediation ended: nothing was touched");
+        return context.history.discard(case.id);
+    };
+    if !case.retry {
+        context.metrics.remediation(case.trigger, result, took);
+    }
+    context.history.close(case.id, result, context.clock.wall());
+    let (trigger, seconds) = (case.trigger, took.as_secs_f64());
+    tracing::info!(%node, %trigger, %result, seconds, "remediation ended");
 }

@@ -11,6 +11,9 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs
 /// The waits between two looks at a held node: doubling from the first to the last.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
+/// The time between two looks at a suspect on which nothing is left to do.
+const WATCH: Duration = Duration::from_secs(60);
+
 /// An alert that is not repeated for so long is forgotten; kube-prometheus repeats every 12 hours.
 const UNREPEATED: Duration = Duration::from_secs(13 * 3600);
 
@@ -28,6 +31,8 @@ pub struct Entry {
     pub busy: bool,
     /// Its place in the line while it waits for its first look after a trigger.
     pub first: Option<u64>,
+    /// True once it was looked at.
+    pub looked: bool,
     /// When it is to be looked at again.
     pub again: Option<Duration>,
     /// Looks since it was held.
@@ -64,8 +69,10 @@ pub struct Case {
     pub trigger: Trigger,
     /// When it began.
     pub began: Duration,
-    /// The worst ending of a pod so far.
-    pub worst: RemediationResult,
+    /// The worst ending of a pod so far; none while nothing was done.
+    pub worst: Option<RemediationResult>,
+    /// True when it is a new try at pods that were given up: it does not count again.
+    pub retry: bool,
     /// When the node turned Unknown.
     pub since: Option<Timestamp>,
 }
@@ -80,15 +87,47 @@ pub struct PodRecord {
     pub rested: Duration,
     /// How often it was given up.
     pub given_up: u32,
-    /// True when it waits for its next try; false when it is held in the middle of one.
-    pub backs_off: bool,
+    /// How it rests.
+    pub rest: Rest,
+    /// Why it was held last, so that it is told once.
+    pub told: Option<Hold>,
+}
+
+/// How a pod rests between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Held in the middle of its work.
+    Held,
+    /// Given up for now; it is tried again.
+    BacksOff,
+    /// Given up for good.
+    ForGood,
 }
 
 impl PodRecord {
+    /// A pod on which nothing was done yet.
+    pub fn new(pod: Pod, progress: Progress, now: Duration) -> Self {
+        Self {
+            pod,
+            progress,
+            rested: now,
+            given_up: 0,
+            rest: Rest::Held,
+            told: None,
+        }
+    }
+
+    /// True when it is held in the middle of a try.
+    pub fn is_held(&self) -> bool {
+        self.rest == Rest::Held
+    }
+
     /// When it may be tried again; at once when it was only held.
     pub fn not_before(&self) -> Duration {
-        if !self.backs_off {
-            return self.rested;
+        match self.rest {
+            Rest::Held => return self.rested,
+            Rest::ForGood => return Duration::MAX,
+            Rest::BacksOff => {}
         }
         let doubled = RETRY
             .0
@@ -110,7 +149,7 @@ impl Entry {
     pub fn has_begun(&self) -> bool {
         self.pods
             .values()
-            .any(|record| !record.backs_off && record.progress.has_begun())
+            .any(|record| record.is_held() && record.progress.has_begun())
     }
 
     /// Forgets alerts that were not repeated, and all of them once the node was calm long enough.
@@ -147,9 +186,16 @@ impl Entry {
                 .values()
                 .map(PodRecord::not_before)
                 .min()
-                .unwrap_or(wait),
+                .unwrap_or(wait)
+                .max(now + AGAIN.0),
             _ => wait,
         }
+    }
+
+    /// When a node that needs nothing at the moment is looked at again: it may come back, or be
+    /// lost once more, without a word from its alert.
+    pub fn next_watch(&self, now: Duration) -> Option<Duration> {
+        self.has_own_schedule().then_some(now + WATCH)
     }
 
     /// The wait before a look, after so many.

@@ -96,21 +96,22 @@ impl Events {
 
     /// Tells of a pod, on the controller that owns it and on its node.
     pub fn of_pod(&self, pod: &Pod, reason: Reason, note: &str) {
+        self.of_owner(pod, reason, note);
+        let node = pod.node();
+        let regarding = json!({"apiVersion": "v1", "kind": "Node", "name": node, "uid": node});
+        self.put("default", regarding, Some(related(pod)), reason, note);
+    }
+
+    /// Tells of a pod, on the controller that owns it.
+    pub fn of_owner(&self, pod: &Pod, reason: Reason, note: &str) {
         let namespace = &pod.metadata.namespace;
-        let related = json!({
-            "apiVersion": "v1", "kind": "Pod", "namespace": namespace,
-            "name": pod.metadata.name, "uid": pod.metadata.uid,
-        });
         if let Some(owner) = pod.controller() {
             let regarding = json!({
                 "apiVersion": owner.api_version, "kind": owner.kind, "namespace": namespace,
                 "name": owner.name, "uid": owner.uid,
             });
-            self.put(namespace, regarding, Some(related.clone()), reason, note);
+            self.put(namespace, regarding, Some(related(pod)), reason, note);
         }
-        let node = pod.node();
-        let regarding = json!({"apiVersion": "v1", "kind": "Node", "name": node, "uid": node});
-        self.put("default", regarding, Some(related), reason, note);
     }
 
     fn put(
@@ -142,4 +143,12 @@ impl Events {
             );
         }
     }
+}
+
+/// The pod, as an Event's second object.
+fn related(pod: &Pod) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "namespace": pod.metadata.namespace,
+        "name": pod.metadata.name, "uid": pod.metadata.uid,
+    })
 }

@@ -1,8 +1,9 @@
 //! After the deletion: waits for a StatefulSet's replacement and tells what keeps it from coming.
 
 use super::Context;
+use super::error::ApiError;
 use super::events::Reason;
-use crate::decide::{Pod, StatefulSet};
+use crate::decide::{Pod, StatefulSet, check_subdomain};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ enum Sign {
         node: Option<String>,
         why: String,
     },
+    /// No pod has the name.
+    Absent,
     /// It will not come.
     Never(String),
 }
@@ -58,16 +61,35 @@ impl Follow {
         let clock = self.context.clock;
         let started = clock.running();
         let mut wait = POLL.0;
+        let mut last = String::new();
+        let mut asked = None;
         loop {
             let waited = clock.running().saturating_sub(started);
-            let last = match self.look().await {
+            let mut sign = self.look().await;
+            // Why there is no pod takes many reads to say: not at every poll.
+            if matches!(sign, Sign::Absent)
+                && asked.is_none_or(|asked| waited.saturating_sub(asked) >= POLL.2)
+            {
+                asked = Some(waited);
+                sign = self.why_absent().await;
+            }
+            match sign {
                 Sign::Ready { uid, node, date } => return self.recovered(uid, node, date),
                 Sign::Never(why) => return self.gave_up(&why),
+                Sign::Absent => {}
                 Sign::Pending { uid, node, why } => {
+                    if why != last {
+                        tracing::info!(
+                            node = self.pod.node(),
+                            pod = self.pod.path(),
+                            why,
+                            "replacement pending"
+                        );
+                    }
                     self.note(&why, uid, node, None);
-                    why
+                    last = why;
                 }
-            };
+            }
             if waited >= PATIENCE {
                 return self.gave_up(&format!("not Ready after 10 minutes: {last}"));
             }
@@ -88,7 +110,7 @@ impl Follow {
             Err(error) => return pending(None, None, error.to_string()),
         };
         let Some(pod) = answer.object else {
-            return self.why_absent().await;
+            return Sign::Absent;
         };
         let (uid, node) = (pod.metadata.uid.clone(), pod.node().to_owned());
         if uid == meta.uid {
@@ -124,6 +146,10 @@ impl Follow {
         let (Some(owner), Some(ordinal)) = (owner, ordinal(&meta.name)) else {
             return pending(None, None, "no pod of that name exists".to_owned());
         };
+        // The API server checks no owner's name, and this one goes into a path.
+        if let Err(why) = check_subdomain(&owner.name) {
+            return Sign::Never(format!("the name of its owner {why}"));
+        }
         let set = match self
             .context
             .api
@@ -142,15 +168,21 @@ impl Follow {
             return Sign::Never(format!("its StatefulSet {} was scaled down", owner.name));
         }
         match self.lower_not_ready(&set, start, ordinal).await {
-            Some(name) => pending(None, None, format!("lower ordinals: {name} is not Ready")),
-            None => pending(None, None, "its StatefulSet has not made it yet".to_owned()),
+            Err(error) => pending(None, None, error.to_string()),
+            Ok(Some(name)) => pending(None, None, format!("lower ordinals: {name} is not Ready")),
+            Ok(None) => pending(None, None, "its StatefulSet has not made it yet".to_owned()),
         }
     }
 
     /// Under `OrderedReady` a pod is made when all lower ordinals are Ready.
-    async fn lower_not_ready(&self, set: &StatefulSet, start: u32, ordinal: u32) -> Option<String> {
+    async fn lower_not_ready(
+        &self,
+        set: &StatefulSet,
+        start: u32,
+        ordinal: u32,
+    ) -> Result<Option<String>, ApiError> {
         if set.spec.pod_management_policy.as_deref() == Some("Parallel") {
-            return None;
+            return Ok(None);
         }
         for lower in start..ordinal {
             let name = format!("{}-{lower}", set.metadata.name);
@@ -159,13 +191,15 @@ impl Follow {
                 .context
                 .api
                 .pod(&self.pod.metadata.namespace, &name)
-                .await
-                .ok()?;
-            if !answer.object.is_some_and(|p| p.is_ready()) {
-                return Some(name);
+                .await?;
+            if !answer
+                .object
+                .is_some_and(|p| p.is_ready() && !p.is_terminating())
+            {
+                return Ok(Some(name));
             }
         }
-        None
+        Ok(None)
     }
 
     fn recovered(&self, uid: String, node: String, date: Option<Timestamp>) {

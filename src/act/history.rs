@@ -111,15 +111,21 @@ impl History {
         self.change(id, |r| (r.result, r.ended) = (Some(result), Some(now)));
     }
 
-    /// Notes a step of one pod.
+    /// Forgets a remediation in which nothing was done.
+    pub fn discard(&self, id: u64) {
+        self.lock().remediations.retain(|r| r.id != id);
+    }
+
+    /// Notes a step of one pod. Of too many, the first and the last are kept.
     pub fn step(&self, id: u64, pod: &Pod, now: Timestamp, what: &str) {
         self.pod(id, pod, |story| {
-            if story.steps.len() < STEPS {
-                story.steps.push(Step {
-                    at: now,
-                    what: what.to_owned(),
-                });
+            if story.steps.len() == STEPS {
+                story.steps.remove(STEPS / 2);
             }
+            story.steps.push(Step {
+                at: now,
+                what: what.to_owned(),
+            });
         });
     }
 

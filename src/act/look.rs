@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 /// A destructive call may start so long after the Node and Lease reads were sent: within it a node
 /// that came back could not have pulled images and served for long.
-const NODE_AGE: Duration = Duration::from_secs(3);
+pub const NODE_AGE: Duration = Duration::from_secs(3);
 
 /// The same for the fleet, which changes more slowly and is dearer to read.
 const FLEET_AGE: Duration = Duration::from_secs(10);
@@ -173,17 +173,11 @@ async fn node_and_lease(
 /// The pods bound to the node that a name selects.
 async fn named_pods(context: &Context, node: &NodeName) -> Result<Vec<Pod>, (Hold, String)> {
     let fields = format!("spec.nodeName={node}");
-    let lists = context.settings.namespaces().into_iter();
-    let lists = try_join_all(lists.map(|namespace| context.api.pods(namespace, &fields)));
     let named =
         |p: &Pod| p.node() == node.as_str() && decide::is_named(p, &context.settings.selectors);
-    Ok(lists
-        .await
-        .map_err(held)?
-        .into_iter()
-        .flatten()
-        .filter(named)
-        .collect())
+    let namespaces = context.settings.namespaces().into_iter();
+    let lists = try_join_all(namespaces.map(|ns| context.api.pods(ns, &fields, named)));
+    Ok(lists.await.map_err(held)?.into_iter().flatten().collect())
 }
 
 fn held(error: ApiError) -> (Hold, String) {

@@ -2,14 +2,11 @@
 
 use super::Context;
 use super::ending::close;
-use super::entry::{Case, Order, PodRecord};
+use super::entry::{Case, Entry, Order, PodRecord, Rest};
 use super::look::{Look, Watch, look};
 use super::pod::{PodEnd, PodWork};
-use crate::decide::{
-    self, Choice, Hold, Memory, NodeName, Pod, Progress, RemediationResult, Sight, Skip, Trigger,
-    Verdict,
-};
-use std::collections::BTreeMap;
+use crate::decide::{self, Choice, Hold, Memory, NodeName, Pod, Progress, Skip, Trigger, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,6 +22,8 @@ pub struct Findings {
     pub case: Option<Case>,
     /// Why the node is held, if it is.
     pub hold: Option<(Hold, String)>,
+    /// Named pods of the node, one for each owner.
+    pub owners: Vec<Pod>,
     /// True when the node is alive, or gone for good with nothing left to do.
     pub calm: bool,
 }
@@ -32,6 +31,7 @@ pub struct Findings {
 /// Looks at the node of `order` and does what the verdict permits. `permit` is given back once the
 /// node was looked at.
 pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePermit) -> Findings {
+    let asked = context.clock.running();
     let looked = look(&context, &order.node, &order.memory).await;
     drop(permit);
     let Order {
@@ -54,6 +54,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
                 pods: records,
                 case,
                 hold: Some(hold),
+                owners: Vec::new(),
                 calm: false,
             };
         }
@@ -68,10 +69,13 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
             Verdict::Gone { since, .. } => since,
             Verdict::Removed | Verdict::Hold(..) => case.as_ref().and_then(|case| case.since),
         },
+        asked,
         watch: Arc::new(watch),
         work: JoinSet::new(),
         records: BTreeMap::new(),
+        waiting: Vec::new(),
         holds: Vec::new(),
+        owners: owners(&named),
         case,
         context,
         node,
@@ -79,19 +83,7 @@ pub async fn run(context: Arc<Context>, order: Order, permit: OwnedSemaphorePerm
         verdict,
     };
     pass.begin(named, records, date).await;
-    while let Some(end) = pass.work.join_next().await {
-        match end {
-            Ok((work, end)) => pass.end(work, end).await,
-            Err(error) => {
-                // The pod is looked at again from scratch; its siblings go on.
-                tracing::error!(node = %pass.node, %error, "the work on a pod broke off");
-                pass.holds.push((
-                    Hold::NotUnderstood,
-                    "the work on a pod broke off".to_owned(),
-                ));
-            }
-        }
-    }
+    pass.work().await;
     pass.rest(calm).await
 }
 
@@ -102,9 +94,14 @@ pub(super) struct Pass {
     trigger: Trigger,
     verdict: Verdict,
     pub(super) since: Option<jiff::Timestamp>,
+    /// When the look was sent, in running time.
+    asked: Duration,
     pub(super) watch: Arc<Watch>,
     work: JoinSet<(PodWork, PodEnd)>,
     pub(super) records: BTreeMap<String, PodRecord>,
+    /// Pods that are held while their siblings are worked on, and why.
+    pub(super) waiting: Vec<(PodRecord, Hold, String)>,
+    owners: Vec<Pod>,
     pub(super) holds: Vec<(Hold, String)>,
     pub(super) case: Option<Case>,
 }
@@ -128,29 +125,74 @@ impl Pass {
             }
         }
         // What was begun and is no longer listed may be gone: its own read tells.
-        for (_, mut record) in records.into_iter().filter(|(_, r)| !r.backs_off) {
-            record.progress.resume(now.saturating_sub(record.rested));
-            self.start(record.pod, record.progress, None, record.given_up);
+        for record in records.into_values().filter(PodRecord::is_held) {
+            self.resume_held(record, false, now);
         }
     }
 
+    /// Works until every pod came to rest. One that is held has its own looks while its siblings are
+    /// worked on, and is left to the node's next look when it is the last.
+    async fn work(&mut self) {
+        let mut looks = 0;
+        while !self.work.is_empty() {
+            let wait = Entry::wait(looks);
+            tokio::select! {
+                biased;
+                Some(end) = self.work.join_next() => match end {
+                    Ok((work, end)) => self.end(work, end).await,
+                    Err(error) => self.broken(&error),
+                },
+                () = tokio::time::sleep(wait), if !self.waiting.is_empty() => {
+                    looks += 1;
+                    let now = self.context.clock.running();
+                    for (record, ..) in std::mem::take(&mut self.waiting) {
+                        self.resume_held(record, false, now);
+                    }
+                }
+            }
+        }
+        for (record, hold, why) in std::mem::take(&mut self.waiting) {
+            self.holds.push((hold, why));
+            // What was not begun is chosen anew.
+            if record.progress.has_begun() || record.given_up > 0 {
+                self.records.insert(record.pod.metadata.uid.clone(), record);
+            }
+        }
+    }
+
+    /// The pod is looked at again from scratch; its siblings go on.
+    fn broken(&mut self, error: &tokio::task::JoinError) {
+        tracing::error!(node = %self.node, %error, "the work on a pod broke off");
+        let why = "the work on a pod broke off".to_owned();
+        self.holds.push((Hold::NotUnderstood, why));
+    }
+
+    /// Goes on with a pod that earlier looks left.
     fn resume(&mut self, mut record: PodRecord, pod: Pod, now: Duration) {
+        record.pod = pod;
+        if record.is_held() {
+            return self.resume_held(record, true, now);
+        }
         let early = record.not_before().saturating_sub(now);
-        if !early.is_zero() {
-            let why = format!("{} is tried again in {} s", pod.path(), early.as_secs());
+        if record.rest == Rest::BacksOff && !early.is_zero() {
+            let why = format!(
+                "{} is tried again in {} s",
+                record.pod.path(),
+                early.as_secs()
+            );
             self.holds.push((Hold::Backoff, why));
         }
-        if !early.is_zero() || (record.backs_off && self.verdict.held().is_some()) {
-            self.records.insert(pod.metadata.uid.clone(), record);
+        if !early.is_zero() || self.verdict.held().is_some() {
+            self.records.insert(record.pod.metadata.uid.clone(), record);
             return;
         }
-        if record.backs_off {
-            record.progress = record.progress.again(now);
-        } else {
-            record.progress.resume(now.saturating_sub(record.rested));
-        }
-        let sight = Sight::There(Box::new(pod.clone()));
-        self.start(pod, record.progress, Some(sight), record.given_up);
+        record.progress = record.progress.again(now);
+        self.start(record, true);
+    }
+
+    fn resume_held(&mut self, mut record: PodRecord, is_listed: bool, now: Duration) {
+        record.progress.resume(now.saturating_sub(record.rested));
+        self.start(record, is_listed);
     }
 
     /// Decides about a pod on which nothing was done yet.
@@ -165,20 +207,18 @@ impl Pass {
             Choice::Delete => Progress::default(),
             Choice::Clear => Progress::already_deleted(now),
             Choice::Hold(hold, why) => return self.holds.push((hold, why)),
-            Choice::Skip(skip) => {
-                self.skipped(&pod, skip);
-                if skip == Skip::Ready {
-                    let why = format!("{} reads Ready", pod.path());
-                    self.holds.push((Hold::PodReady, why));
-                }
-                return;
+            Choice::Skip(Skip::Ready) => {
+                self.skipped(&pod, Skip::Ready);
+                let why = format!("{} reads Ready", pod.path());
+                let record = PodRecord::new(pod, Progress::default(), now);
+                return self.waiting.push((record, Hold::PodReady, why));
             }
+            Choice::Skip(skip) => return self.skipped(&pod, skip),
         };
         if self.context.settings.dry_run && self.context.was_judged(&pod.metadata.uid) {
             return;
         }
-        let sight = Sight::There(Box::new(pod.clone()));
-        self.start(pod, progress, Some(sight), 0);
+        self.start(PodRecord::new(pod, progress, now), true);
     }
 
     pub(super) fn skipped(&self, pod: &Pod, skip: Skip) {
@@ -189,26 +229,28 @@ impl Pass {
         }
     }
 
-    fn start(&mut self, pod: Pod, progress: Progress, sight: Option<Sight>, given_up: u32) {
-        let remediation = self.open_case();
+    /// Starts the work on a pod; one that the look did not list is read first.
+    fn start(&mut self, record: PodRecord, is_listed: bool) {
+        let looked = is_listed.then(|| (record.pod.clone(), self.asked));
         let work = PodWork {
             context: self.context.clone(),
             watch: self.watch.clone(),
-            remediation,
-            pod,
-            given_up,
+            trigger: self.trigger,
+            remediation: self.open_case(record.given_up > 0),
+            pod: record.pod,
+            given_up: record.given_up,
+            told: record.told,
         };
+        let progress = record.progress;
         self.work.spawn(async move {
-            let sight = match sight {
-                Some(sight) => sight,
-                None => work.read().await,
-            };
-            let end = work.run(progress, sight).await;
+            let end = work.run(progress, looked).await;
             (work, end)
         });
     }
 
-    fn open_case(&mut self) -> u64 {
+    /// The number of the remediation in the history. A new try at pods that were given up does not
+    /// count again, unless another pod joins it.
+    fn open_case(&mut self, retry: bool) -> u64 {
         let (context, node) = (&self.context, &self.node);
         let (trigger, since) = (self.trigger, self.since);
         let case = self.case.get_or_insert_with(|| {
@@ -225,10 +267,12 @@ impl Pass {
                 id,
                 trigger,
                 began,
-                worst: RemediationResult::Freed,
+                worst: None,
                 since,
+                retry,
             }
         });
+        case.retry &= retry;
         case.id
     }
 
@@ -246,7 +290,7 @@ impl Pass {
         let begun = self
             .records
             .values()
-            .any(|r| !r.backs_off && r.progress.has_begun());
+            .any(|r| r.is_held() && r.progress.has_begun());
         let waits = match &hold {
             None => false,
             Some((hold, _)) => !matches!(
@@ -266,7 +310,18 @@ impl Pass {
             pods: self.records,
             case: self.case,
             hold,
+            owners: self.owners,
             calm,
         }
     }
+}
+
+/// One pod for each controller that owns some of them.
+fn owners(pods: &[Pod]) -> Vec<Pod> {
+    let mut seen = BTreeSet::new();
+    let news = |pod: &&Pod| {
+        pod.controller()
+            .is_some_and(|owner| seen.insert(owner.uid.clone()))
+    };
+    pods.iter().filter(news).cloned().collect()
 }

@@ -7,9 +7,14 @@ use super::events::Reason;
 use super::look::Watch;
 use crate::decide::{
     DeletionResult, Destructive, Ending, Hold, Permission, Pod, Progress, RemediationResult, Reply,
-    Sight, Skip, Step, permits,
+    Sight, Skip, Step, Trigger, permits,
 };
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A pod that was read longer ago than this is read again before a destructive call. Its UID guards
+/// its identity; its node's evidence is held to a closer bound.
+const POD_AGE: Duration = Duration::from_secs(10);
 
 /// How the work on one pod came to rest.
 pub enum PodEnd {
@@ -34,34 +39,49 @@ pub struct PodWork {
     pub context: Arc<Context>,
     /// The judgement of its node.
     pub watch: Arc<Watch>,
+    /// What set the work going.
+    pub trigger: Trigger,
     /// The remediation's number in the history.
     pub remediation: u64,
     /// The pod as it was judged; its UID is its identity.
     pub pod: Pod,
     /// How often it was given up before.
     pub given_up: u32,
+    /// Why it was held last.
+    pub told: Option<Hold>,
 }
 
 impl PodWork {
-    /// Works on the pod from `progress` until it is free, given up or held.
-    pub async fn run(&self, mut progress: Progress, mut sight: Sight) -> PodEnd {
+    /// Works on the pod from `progress` until it is free, given up or held. `looked` is the pod as a
+    /// list showed it, and when that was asked for.
+    pub async fn run(&self, mut progress: Progress, looked: Option<(Pod, Duration)>) -> PodEnd {
+        let clock = &self.context.clock;
         let limits = &self.context.settings.limits;
+        let (mut sight, mut seen) = match looked {
+            Some((pod, asked)) => (Sight::There(Box::new(pod)), asked),
+            None => self.read().await,
+        };
         loop {
-            let call = match progress.next(&sight, limits, self.context.clock.running()) {
+            let call = match progress.next(&sight, limits, clock.running()) {
                 Step::End(ending) => return PodEnd::Ended { ending, progress },
                 Step::Wait(wait) => {
                     tokio::time::sleep(wait).await;
-                    sight = self.read().await;
+                    (sight, seen) = self.read().await;
                     continue;
                 }
                 Step::Do(call) => call,
             };
-            let Sight::There(current) = &sight else {
-                sight = self.read().await;
-                continue;
-            };
             let verdict = self.watch.verdict().await;
             let begun = progress.has_begun();
+            // An opt-out may have come since, or the pod may have gone.
+            let is_old = clock.running().saturating_sub(seen) > POD_AGE;
+            let current = match &sight {
+                Sight::There(pod) if !is_old => pod,
+                _ => {
+                    (sight, seen) = self.read().await;
+                    continue;
+                }
+            };
             match permits(call, &verdict, current, begun) {
                 Permission::Granted => {}
                 Permission::Held(hold, why) => return PodEnd::Held(hold, why, progress),
@@ -83,7 +103,7 @@ impl PodWork {
                 return PodEnd::Stopped;
             }
             let fresh = !current.is_force_deleted();
-            let sent = self.context.clock.running();
+            let sent = clock.running();
             let reply = self.call(call, current).await;
             if call == Destructive::Delete && reply == Reply::Acknowledged {
                 progress.was_first |= fresh;
@@ -92,21 +112,22 @@ impl PodWork {
             if matches!(reply, Reply::Conflict(_)) {
                 self.watch.distrust().await;
             }
-            progress.note(call, reply, limits, sent, self.context.clock.running());
-            sight = self.read().await;
+            progress.note(call, reply, limits, sent, clock.running());
+            (sight, seen) = self.read().await;
         }
     }
 
-    /// Reads the pod; another UID under its name is as good as none.
-    pub async fn read(&self) -> Sight {
-        let meta = &self.pod.metadata;
-        match self.context.api.pod(&meta.namespace, &meta.name).await {
+    /// Reads the pod, and says when; another UID under its name is as good as none.
+    async fn read(&self) -> (Sight, Duration) {
+        let (meta, asked) = (&self.pod.metadata, self.context.clock.running());
+        let sight = match self.context.api.pod(&meta.namespace, &meta.name).await {
             Ok(answer) => match answer.object {
                 Some(pod) if pod.metadata.uid == meta.uid => Sight::There(Box::new(pod)),
                 _ => Sight::Gone,
             },
             Err(error) => Sight::Unread(error.to_string()),
-        }
+        };
+        (sight, asked)
     }
 
     async fn call(&self, call: Destructive, current: &Pod) -> Reply {
@@ -125,7 +146,7 @@ impl PodWork {
         };
         let with = match call {
             Destructive::Delete => "grace 0, bound to its UID".to_owned(),
-            Destructive::Patch => format!("strips {finalizers}"),
+            Destructive::Patch => format!("strips finalizers: {finalizers}"),
         };
         self.tell(&format!("{what} ({with}): {heard}"));
         if reply == Reply::Acknowledged {
@@ -133,7 +154,7 @@ impl PodWork {
                 Destructive::Delete => (Reason::ForceDeleted, "Force-deleted pod".to_owned()),
                 Destructive::Patch => (
                     Reason::FinalizersCleared,
-                    format!("Cleared finalizers {finalizers} of pod"),
+                    format!("Cleared finalizers ({finalizers}) of pod"),
                 ),
             };
             let note = format!(
@@ -149,7 +170,7 @@ impl PodWork {
     /// Notes one step in the log and in the history.
     pub fn tell(&self, what: &str) {
         let (pod, uid) = (self.pod.path(), &self.pod.metadata.uid);
-        tracing::info!(node = self.pod.node(), pod, uid, "{what}");
+        tracing::info!(node = self.pod.node(), pod, uid, trigger = %self.trigger, "{what}");
         let now = self.context.clock.wall();
         self.context
             .history

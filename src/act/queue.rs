@@ -4,7 +4,7 @@ use super::Context;
 use super::ending::close;
 use super::entry::{Entry, Held, Order};
 use super::events::Reason;
-use crate::decide::{Hold, NodeName};
+use crate::decide::{Hold, NodeName, Pod, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ impl State {
     pub fn take(&mut self, node: &NodeName) -> Option<Order> {
         let entry = self.nodes.get_mut(node).filter(|e| !e.busy)?;
         entry.busy = true;
+        entry.looked = true;
         if let Some(place) = entry.first.take() {
             self.firsts.remove(&place);
         }
@@ -95,7 +96,7 @@ impl State {
 
     /// Sets when a node is looked at again.
     pub fn due_again(&mut self, node: &NodeName, due: Duration) {
-        if let Some(entry) = self.nodes.get_mut(node) {
+        if let Some(entry) = self.nodes.get_mut(node).filter(|e| !e.busy) {
             if let Some(old) = entry.again.replace(due) {
                 self.agains.remove(&(old, node.clone()));
             }
@@ -109,6 +110,7 @@ impl State {
         context: &Context,
         node: &NodeName,
         hold: Option<(Hold, String)>,
+        owners: &[Pod],
         now: Duration,
     ) {
         let Some(entry) = self.nodes.get_mut(node) else {
@@ -117,15 +119,24 @@ impl State {
         let before = entry.held.as_ref().map(|h| h.reason);
         let Some((reason, why)) = hold else {
             entry.looks = 0;
+            let watch = entry.next_watch(now);
             if let Some(before) = before {
                 tracing::info!(%node, reason = %before, "no longer held");
                 context.metrics.held(before, -1);
                 entry.held = None;
             }
+            if let Some(due) = watch {
+                self.due_again(node, due);
+            }
             return;
         };
         if before != Some(reason) {
-            tell(context, node, entry, before, reason, &why);
+            if let Some(before) = before {
+                context.metrics.held(before, -1);
+            }
+            context.metrics.held(reason, 1);
+            context.metrics.hold(reason);
+            tell(context, node, entry.trigger(), reason, &why, owners);
             entry.looks = 0;
         }
         let since = entry
@@ -180,28 +191,28 @@ impl State {
     }
 }
 
+/// Tells people of a hold; `owners` are pods, one for each owner that has some on the node.
 fn tell(
     context: &Context,
     node: &NodeName,
-    entry: &Entry,
-    before: Option<Hold>,
+    trigger: Trigger,
     reason: Hold,
     why: &str,
+    owners: &[Pod],
 ) {
-    if let Some(before) = before {
-        context.metrics.held(before, -1);
+    // The sweep's daily bread is no news for people.
+    if reason == Hold::NotEvicted {
+        tracing::debug!(%node, %trigger, %reason, why, "held");
+        return;
     }
-    context.metrics.held(reason, 1);
-    context.metrics.hold(reason);
-    let trigger = entry.trigger();
-    match reason {
-        // The sweep's daily bread: no news for people.
-        Hold::NotEvicted => tracing::debug!(%node, %trigger, %reason, why, "held"),
-        _ => tracing::warn!(%node, %trigger, %reason, why, "held"),
+    tracing::warn!(%node, %trigger, %reason, why, "held");
+    let note = format!("Node {node} is held, nothing is touched: {why}");
+    // A Node that is not there has no Events, and PodGC's business is none of its pods' owners'.
+    if reason == Hold::UnknownNode {
+        return;
     }
-    // A Node that is not there has no Events.
-    if reason != Hold::UnknownNode {
-        let note = format!("Held, nothing is touched: {why}");
-        context.events.of_node(node, Reason::Held, &note);
+    context.events.of_node(node, Reason::Held, &note);
+    for pod in owners {
+        context.events.of_owner(pod, Reason::Held, &note);
     }
 }

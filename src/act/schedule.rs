@@ -14,8 +14,11 @@ const LOOKS: usize = 16;
 /// 3 s that HTTP gets after it, the process ends within 20 s.
 const DRAIN: Duration = Duration::from_secs(17);
 
-/// How often forgotten alerts are looked for, and the guard's next turn.
+/// How often it is asked whether the guard's turn has come.
 const TICK: Duration = Duration::from_millis(500);
+
+/// How often alerts that were not repeated are let go.
+const EXPIRY: Duration = Duration::from_secs(60);
 
 /// Works until `draining` turns true and what had begun has come to rest, 17 s at most.
 pub async fn run(desk: Desk, mut draining: watch::Receiver<bool>) {
@@ -26,7 +29,8 @@ pub async fn run(desk: Desk, mut draining: watch::Receiver<bool>) {
             firsts(&desk, &alive),
             agains(&desk, &alive),
             storms(&desk),
-            sweeps(&desk)
+            sweeps(&desk),
+            access::review_rights_to_act(&desk),
         );
     };
     tokio::select! {
@@ -70,7 +74,7 @@ async fn storms(desk: &Desk) {
     loop {
         tokio::time::sleep(TICK).await;
         let now = context.clock.running();
-        if now.saturating_sub(expired) >= Duration::from_secs(60) {
+        if now.saturating_sub(expired) >= EXPIRY {
             desk.expire();
             expired = now;
         }

@@ -12,7 +12,7 @@ const LISTED: usize = 256;
 /// The body of `GET /api/v1/remediations`.
 #[derive(Serialize)]
 pub struct Status {
-    /// How many nodes are remembered in all.
+    /// How many nodes an alert suspects.
     suspected_nodes: usize,
     /// Suspects, held nodes and nodes in hand, at most 256 of them.
     nodes: Vec<NodeStatus>,

@@ -2,7 +2,8 @@
 
 use super::desk::Desk;
 use super::error::ApiError;
-use crate::decide::{NodeName, SweepResult, is_named};
+use crate::decide::{NodeName, Pod, SweepResult, is_named};
+use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -42,15 +43,19 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
         .iter()
         .filter_map(|name| NodeName::parse(name).ok())
         .collect();
-    for namespace in context.settings.namespaces() {
-        for pod in context.api.pods(namespace, "status.phase=Failed").await? {
-            if pod.is_orphan()
-                && is_named(&pod, &context.settings.selectors)
-                && !fleet.ready.contains(pod.node())
-                && let Ok(node) = NodeName::parse(pod.node())
-            {
-                found.insert(node);
-            }
+    let orphan = |pod: &Pod| pod.is_orphan() && is_named(pod, &context.settings.selectors);
+    let namespaces = context.settings.namespaces().into_iter();
+    let lists = namespaces.map(|ns| context.api.pods(ns, "status.phase=Failed", orphan));
+    let mut failure = None;
+    for list in join_all(lists).await {
+        match list {
+            Ok(pods) => found.extend(
+                pods.iter()
+                    .filter(|pod| !fleet.ready.contains(pod.node()))
+                    .filter_map(|pod| NodeName::parse(pod.node()).ok()),
+            ),
+            // What the other reads found is not lost by it.
+            Err(error) => failure = Some(error),
         }
     }
     let guard = fleet.is_calm(context.settings.max_unreachable);
@@ -61,5 +66,5 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
     };
     tracing::debug!(found = found.len(), %result, "swept");
     desk.hand_on(&found, guard);
-    Ok(result)
+    failure.map_or(Ok(result), Err)
 }

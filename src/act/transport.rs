@@ -67,12 +67,12 @@ impl Transport {
         let result = answer.unwrap_or(Err(ApiError::Timeout(timeout)));
         self.metrics
             .api_request(call, self.clock.running().saturating_sub(started));
-        if let Err(error) = &result {
-            // 404 and 409 are how the API says that a pod is gone or another one.
-            if !matches!(error.code(), Some(404 | 409)) {
-                self.metrics.api_error(call, error.reason());
-                tracing::debug!(verb = call.verb(), resource = call.resource(), %error, "API call failed");
-            }
+        if let Err(error) = &result
+            && !is_expected(call, error)
+        {
+            self.metrics.api_error(call, error.reason());
+            let (verb, resource) = (call.verb(), call.resource());
+            tracing::debug!(verb, resource, %error, "API call failed");
         }
         result
     }
@@ -106,6 +106,14 @@ impl Transport {
             Err(error) => Err(ApiError::Decode(error.to_string())),
         }
     }
+}
+
+/// True for the answers by which the API says that an object is gone, or another one.
+fn is_expected(call: Call, error: &ApiError) -> bool {
+    matches!(
+        (call.verb(), error.code()),
+        ("get" | "delete" | "patch", Some(404)) | ("delete", Some(409))
+    )
 }
 
 /// The API server's error object, as far as we read it.

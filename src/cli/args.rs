@@ -190,7 +190,13 @@ pub(super) struct Run {
 /// Show a node losing power and its pods coming back
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
-#[command(help_template = help::DEMO_HELP, next_line_help = true, disable_help_flag = true)]
+#[command(
+    help_template = help::DEMO_HELP,
+    next_line_help = true,
+    disable_help_flag = true,
+    // The timeline is what is to be read.
+    mut_arg("log_level", |arg| arg.default_value("error"))
+)]
 pub(super) struct Demo {
     /// Exit after the timeline: 0 when every replacement became Ready, else 1
     #[arg(long, conflicts_with = "manual")]

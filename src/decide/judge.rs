@@ -119,20 +119,17 @@ fn gone(
     bound: MaxUnreachable,
     now: Now,
 ) -> Result<Verdict, (Hold, String)> {
+    if evidence.ready_in_fleet {
+        return hold(Hold::NodeReady, "the list of nodes shows it as Ready");
+    }
     let Some(node) = &evidence.node.object else {
         if !evidence.orphans {
-            return hold(
-                Hold::UnknownNode,
-                "there is no Node of that name, nor a pod left for us",
-            );
+            return hold(Hold::UnknownNode, "the API has no Node of that name");
         }
         evidence.fleet.permits(bound, name)?;
         return Ok(Verdict::Removed);
     };
     let ready = unknown(node)?;
-    if evidence.ready_in_fleet {
-        return hold(Hold::NodeReady, "the list of nodes shows it as Ready");
-    }
     let (lost, silence) = match &evidence.lease.object {
         Some(lease) => {
             let silence = lease_silence(lease, evidence.lease.date, memory, now)?;

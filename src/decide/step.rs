@@ -16,6 +16,9 @@ const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_mi
 /// The first and the longest wait after a DELETE that failed and may be tried again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
+/// The longest wait that the server may ask for: longer, and an odd answer could stop the work.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// How long one pod's deletion may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -174,7 +177,7 @@ impl Progress {
             (Reply::Conflict(why), _) => self.last_error = Some(why),
             (Reply::Again(why, wait), _) => {
                 self.last_error = Some(why);
-                self.not_before = pause.max(now + wait.unwrap_or_default());
+                self.not_before = pause.max(now + wait.unwrap_or_default().min(RETRY_AFTER));
             }
         }
     }

@@ -35,3 +35,20 @@ impl Access {
                 .contains(&(verb.to_owned(), resource.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_still_allowed() {
+        let mut access = Access::default();
+        access.deny("delete", "pods");
+        access.hide("list", "pods");
+        let both = |verb| (access.allows(verb, "pods"), access.shows(verb, "pods"));
+        assert_eq!(both("get"), (true, true));
+        assert_eq!(both("list"), (true, false));
+        assert_eq!(both("delete"), (false, false));
+        assert!(access.allows("delete", "nodes"));
+    }
+}

@@ -17,11 +17,12 @@ pub(super) struct Placed<'a> {
 ///
 /// # Errors
 /// The status and the line to answer with.
-pub(super) async fn read(
+pub(super) async fn read<'a>(
     mut body: Body,
     bounds: Bounds,
-    places: &Semaphore,
-) -> Result<Placed<'_>, (StatusCode, String)> {
+    places: &'a Semaphore,
+    waiting: &Semaphore,
+) -> Result<Placed<'a>, (StatusCode, String)> {
     let too_large = || {
         let why = format!("the body is longer than {} bytes", bounds.body_bytes);
         (StatusCode::PAYLOAD_TOO_LARGE, why)
@@ -31,7 +32,11 @@ pub(super) async fn read(
     if announced > bounds.body_bytes as u64 {
         return Err(too_large());
     }
-    let Ok(Ok(place)) = timeout(bounds.patience, places.acquire()).await else {
+    let acquired = match waiting.try_acquire() {
+        Ok(_waits) => timeout(bounds.patience, places.acquire()).await.ok(),
+        Err(_) => None,
+    };
+    let Some(Ok(place)) = acquired else {
         let why = format!("{} other bodies are being read; try again", bounds.bodies);
         return Err((StatusCode::SERVICE_UNAVAILABLE, why));
     };

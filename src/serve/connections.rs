@@ -68,7 +68,7 @@ impl Connections {
         Bounded {
             stream,
             id,
-            closed,
+            closed: Some(closed),
             connections: self.clone(),
         }
     }
@@ -95,17 +95,20 @@ impl<I, S> Accept<I, S> for Connections {
 pub(super) struct Bounded<S> {
     stream: S,
     id: u64,
-    closed: oneshot::Receiver<()>,
+    /// Gone once it has fired.
+    closed: Option<oneshot::Receiver<()>>,
     connections: Connections,
 }
 
 impl<S> Bounded<S> {
     /// Fails when the connection was closed, and has the task woken when it will be.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match Pin::new(&mut self.closed).poll(cx) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+        let open = self.closed.as_mut();
+        if open.is_some_and(|closed| Pin::new(closed).poll(cx).is_pending()) {
+            return Ok(());
         }
+        self.closed = None;
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     /// Notes that the peer took or gave something.

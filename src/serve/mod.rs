@@ -33,6 +33,9 @@ struct Bounds {
     connections: usize,
     /// Webhook bodies in memory at a time.
     bodies: usize,
+    /// Webhook requests that wait for such a place: a connection that was closed meanwhile is not
+    /// noticed before its turn, so these come on top of `connections`.
+    waiting: usize,
     /// The longest webhook body.
     body_bytes: usize,
     /// For a complete header, and for a body; Alertmanager's peers wait 15 s for an answer.
@@ -43,6 +46,7 @@ impl Bounds {
     const DEFAULT: Self = Self {
         connections: 256,
         bodies: 2,
+        waiting: 64,
         body_bytes: 4 * 1024 * 1024,
         patience: Duration::from_secs(10),
     };
@@ -57,6 +61,8 @@ struct App {
     bounds: Bounds,
     /// A place for each body that may be in memory.
     places: Arc<Semaphore>,
+    /// A place for each request that may wait for one of those.
+    waiting: Arc<Semaphore>,
 }
 
 /// Every route, to be called in memory or by [`serve`].
@@ -80,6 +86,7 @@ fn bounded_router(desk: Desk, metrics: Metrics, alerts: AlertRules, bounds: Boun
             alerts: Arc::new(alerts),
             bounds,
             places: Arc::new(Semaphore::new(bounds.bodies)),
+            waiting: Arc::new(Semaphore::new(bounds.waiting)),
         })
 }
 

@@ -62,7 +62,8 @@ async fn answer(app: &App, request: Request) -> Response {
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    let body = match body::read(request.into_body(), app.bounds, &app.places).await {
+    let body = request.into_body();
+    let body = match body::read(body, app.bounds, &app.places, &app.waiting).await {
         Ok(body) => body,
         Err((status, why)) => return pages::error(status, why),
     };

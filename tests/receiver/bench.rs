@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use nodefall::act::Clock;
 use nodefall::cli::{Command, parse};
 use nodefall::demo::audit::Entry;
+use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::objects::{is_pod_ready, set_pod_condition};
 use nodefall::demo::world::key;
 use nodefall::demo::{Cluster, Constants, Layout, Plan};
@@ -32,6 +33,8 @@ pub struct Replica {
     receiver: Receiver,
     router: axum::Router,
     work: tokio::task::JoinHandle<()>,
+    cluster: Cluster,
+    name: String,
 }
 
 impl Bench {
@@ -59,6 +62,10 @@ impl Bench {
 
     /// The same, not waited for.
     pub fn unready_replica(&self, options: &[&str]) -> Replica {
+        self.start("nodefall", options)
+    }
+
+    fn start(&self, name: &str, options: &[&str]) -> Replica {
         let mut words = vec!["nodefall", "run"];
         if !options.iter().any(|o| o.starts_with("--namespace=")) {
             words.push("--namespace=monitoring");
@@ -73,12 +80,15 @@ impl Bench {
             panic!("bad options {options:?}")
         };
         let clock = Clock::simulated(self.cluster.now());
-        let receiver = Receiver::new(options.settings, self.cluster.client(), clock);
+        let client = self.cluster.client_as(name);
+        let receiver = Receiver::new(options.settings, client, clock);
         let (router, work) = (receiver.router(), tokio::spawn(receiver.work()));
         Replica {
             receiver,
             router,
             work,
+            cluster: self.cluster.clone(),
+            name: name.to_owned(),
         }
     }
 
@@ -160,6 +170,62 @@ impl Bench {
         self.edit_pod(name, |pod| {
             set_pod_condition(pod, "Ready", status, None, None, now);
         });
+    }
+
+    /// A replica under a name of its own, which begins with `nodefall`: the audit log, faults and
+    /// [`Replica::kill`] tell it from others by that.
+    pub async fn replica_as(&self, name: &str, options: &[&str]) -> Replica {
+        let replica = self.start(name, options);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(replica.get("/-/ready").await.0, 200);
+        replica
+    }
+
+    /// The requests of all replicas: of this verb and resource.
+    pub fn asked(&self, verb: &str, resource: &str) -> Vec<Entry> {
+        let wanted = |e: &Entry| {
+            e.user_agent.starts_with("nodefall") && e.verb == verb && e.resource == resource
+        };
+        self.cluster.audit().into_iter().filter(wanted).collect()
+    }
+
+    /// Seconds from the first of these requests to each of them.
+    pub fn seconds_of(&self, verb: &str, resource: &str) -> Vec<f64> {
+        let times = self.asked(verb, resource);
+        let since = |e: &Entry| e.at.duration_since(times[0].at).as_secs_f64();
+        times.iter().map(since).collect()
+    }
+
+    /// Whatever was changed was the pod that was meant, on a node without power that the control
+    /// plane had given up.
+    pub fn assert_harmless(&self) {
+        for entry in self.destructive() {
+            let Some(truth) = entry.truth.as_ref().filter(|_| entry.status == 200) else {
+                continue;
+            };
+            assert_eq!(truth.wanted_uid.as_ref(), Some(&truth.uid), "{entry:?}");
+            assert!(!truth.power && !truth.containers_running, "{entry:?}");
+            assert_eq!(truth.node_ready, "Unknown", "{entry:?}");
+            assert!(truth.tainted, "{entry:?}");
+        }
+    }
+
+    /// Kind, name and note of the objects that Events of this reason are about.
+    pub fn told(&self, reason: &str) -> Vec<(String, String, String)> {
+        self.cluster.edit(|world| {
+            let events = world.events.values();
+            let told = events.filter(|e| e.reason.as_deref() == Some(reason));
+            let told = told.map(|e| {
+                let about = e.regarding.clone().unwrap_or_default();
+                let note = e.note.clone().unwrap_or_default();
+                (
+                    about.kind.unwrap_or_default(),
+                    about.name.unwrap_or_default(),
+                    note,
+                )
+            });
+            told.collect()
+        })
     }
 
     /// Asserts that the lost node is held for `reason` and that nothing was touched.
@@ -299,10 +365,74 @@ impl Replica {
         self.work.await.expect("no panic");
     }
 
-    /// Stops it as SIGKILL does.
+    /// Stops it as SIGKILL does: nothing that it sends from now on arrives.
     pub fn kill(self) {
         self.work.abort();
+        let gone = Fault::new(Effect::Hang).user_agent(&self.name);
+        self.cluster.inject(gone);
     }
+
+    /// Begins the drain as SIGTERM does, and does not wait.
+    pub fn drain(&self) {
+        self.receiver.drain();
+    }
+
+    /// Asserts the values of several series.
+    pub async fn assert_counts(&self, counts: &[(&str, f64)]) {
+        for (series, count) in counts {
+            let is = self.metric(series).await;
+            assert_eq!(is, *count, "{series}");
+        }
+    }
+}
+
+/// The remediations counted, by trigger and result.
+pub fn remediations(trigger: &str, result: &str) -> String {
+    format!("nodefall_remediations_total{{result=\"{result}\",trigger=\"{trigger}\"}}")
+}
+
+/// The deletions counted.
+pub fn deletions(result: &str) -> String {
+    format!("nodefall_pod_deletions_total{{result=\"{result}\"}}")
+}
+
+/// The finalizer patches counted.
+pub fn patches(result: &str) -> String {
+    format!("nodefall_finalizer_patches_total{{result=\"{result}\"}}")
+}
+
+/// How many replacements were seen to become Ready.
+pub const RECOVERIES: &str = "nodefall_recovery_duration_seconds_count";
+
+/// Answers with this code, and does nothing.
+pub fn status(code: u16) -> Effect {
+    Effect::Status {
+        code,
+        retry_after: None,
+    }
+}
+
+/// Takes effect at once and answers so many milliseconds later: the audit log notes such a request
+/// when it is sent.
+pub fn late(millis: u64) -> Effect {
+    let after = Duration::from_millis(millis);
+    Effect::Latency {
+        before: Duration::ZERO,
+        after,
+    }
+}
+
+/// Takes effect so many milliseconds after it was sent.
+pub fn on_its_way(millis: u64) -> Effect {
+    let before = Duration::from_millis(millis);
+    Effect::Latency {
+        before,
+        after: Duration::ZERO,
+    }
+}
+
+pub async fn millis(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 /// An alert of the default name.
@@ -316,6 +446,22 @@ pub fn alert(status: &str, node: &str) -> Value {
 
 pub async fn seconds(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// A cluster whose first node is lost, and a receiver that only alerts set going.
+pub async fn lost(layout: Layout, options: &[&str]) -> (Bench, Replica) {
+    let bench = Bench::new(layout).await;
+    let replica = bench.replica(&[&["--period=0"], options].concat()).await;
+    bench.lose(LOST).await;
+    (bench, replica)
+}
+
+/// The finalizer of [`stuck`] pods.
+pub const KEEP: &str = "example.com/keep";
+
+/// Three nodes; on the first a Prometheus that hangs on a finalizer when it is deleted.
+pub fn stuck() -> Layout {
+    small(|plan| plan.finalizer(KEEP))
 }
 
 /// Three nodes; on the first a Prometheus, made as `plan` changes it.

@@ -328,6 +328,9 @@ fn a_missing_node_is_ours_only_with_pods_that_finalizers_keep() {
     assert_eq!(missing().held(), Hold::UnknownNode);
     let orphans = || missing().with(|s| s.orphans = true);
     assert_eq!(orphans().judge(), Verdict::Removed);
+    // It registered again after it was asked for.
+    let back = orphans().with(|s| s.ready_in_fleet = true);
+    assert_eq!(back.held(), Hold::NodeReady);
     let storm = orphans().with(|s| {
         s.fleet.not_ready = ["n2", "n3"].map(str::to_owned).into();
     });

@@ -105,3 +105,57 @@ impl Controller for TaintEviction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{Node, Taint, Toleration};
+
+    use super::*;
+    use crate::demo::build::build;
+    use crate::demo::constants::Constants;
+    use crate::demo::layout::{Layout, Plan};
+    use crate::demo::objects::UNREACHABLE;
+
+    /// When the pod is evicted after its node got these taints, with these further tolerations.
+    fn evicted(keys: &[&str], further: &[(&str, Option<i64>)]) -> Option<Duration> {
+        let layout = Layout::nodes(1).pod(Plan::new("n", "p"));
+        let mut world = build(Constants::default(), &layout);
+        let taints = keys.iter().map(|key| Taint {
+            key: (*key).to_owned(),
+            effect: "NoExecute".to_owned(),
+            ..Taint::default()
+        });
+        world.update::<Node>(&key("", "node-1"), "test", |node| {
+            node.spec.get_or_insert_default().taints = Some(taints.collect());
+        });
+        world.update::<Pod>(&key("n", "p"), "test", |pod| {
+            let known = pod
+                .spec
+                .get_or_insert_default()
+                .tolerations
+                .get_or_insert_default();
+            known.extend(further.iter().map(|(key, seconds)| Toleration {
+                key: Some((*key).to_owned()),
+                operator: Some("Exists".to_owned()),
+                toleration_seconds: *seconds,
+                ..Toleration::default()
+            }));
+        });
+        let mut controller = TaintEviction::default();
+        controller.observe(&world, &Change::Node("node-1".to_owned()));
+        let due = controller.next()?;
+        Some(due.duration_since(world.now).unsigned_abs())
+    }
+
+    #[test]
+    fn the_shortest_toleration_counts_and_none_is_at_once() {
+        assert_eq!(evicted(&[UNREACHABLE], &[]), Some(Duration::from_secs(300)));
+        assert_eq!(evicted(&[UNREACHABLE, "other"], &[]), Some(Duration::ZERO));
+        assert_eq!(
+            evicted(&[UNREACHABLE, "other"], &[("other", Some(7))]),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(evicted(&["other"], &[("other", None)]), None, "for ever");
+        assert_eq!(evicted(&[], &[]), None);
+    }
+}

@@ -221,3 +221,66 @@ fn refusal(total: usize, reasons: &BTreeMap<String, usize>) -> String {
         list.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::build::build;
+    use crate::demo::constants::Constants;
+    use crate::demo::controllers::statefulset::member;
+    use crate::demo::layout::{Layout, Plan};
+    use crate::demo::world::key;
+
+    fn world() -> (World, Pod) {
+        let set = Plan::new("n", "db").replicas(2);
+        let layout = Layout::nodes(3)
+            .statefulset(set)
+            .pod(Plan::new("n", "bare"));
+        let world = build(Constants::default(), &layout);
+        let pod = member(&world.statefulsets[&key("n", "db")], 2, &world.constants);
+        (world, pod)
+    }
+
+    #[test]
+    fn siblings_are_kept_apart_and_the_emptiest_node_is_taken() {
+        let (world, mut pod) = world();
+        // node-1 holds two pods, node-2 one, and node-3 none.
+        assert_eq!(
+            Rooms::default().choose(&world, &pod),
+            Ok("node-3".to_owned())
+        );
+        pod.metadata.owner_references = None;
+        let mut rooms = Rooms::default();
+        for expected in ["node-3", "node-2", "node-3", "node-1"] {
+            let node = rooms.choose(&world, &pod).unwrap();
+            assert_eq!(node, expected);
+            rooms.taken(&node);
+        }
+    }
+
+    #[test]
+    fn a_full_node_and_a_taint_are_told_apart() {
+        let (mut world, pod) = world();
+        for (node, taint) in [("node-1", true), ("node-2", false), ("node-3", false)] {
+            world.update::<Node>(&key("", node), "test", |node| {
+                if taint {
+                    node.spec.get_or_insert_default().taints = Some(vec![Taint {
+                        key: "team".to_owned(),
+                        value: Some("a".to_owned()),
+                        effect: "NoSchedule".to_owned(),
+                        time_added: None,
+                    }]);
+                } else if let Some(status) = &mut node.status {
+                    let room = status.allocatable.get_or_insert_default();
+                    room.entry("pods".to_owned()).or_default().0 = "0".to_owned();
+                }
+            });
+        }
+        let words = Rooms::default().choose(&world, &pod).unwrap_err();
+        let expected = "0/3 nodes are available: 1 node(s) had untolerated taint {team: a}, \
+                        2 Too many pods. preemption:";
+        assert!(words.starts_with(expected), "{words}");
+        let none = BTreeMap::new();
+        assert_eq!(refusal(0, &none), "no nodes available to schedule pods");
+    }
+}

@@ -155,7 +155,8 @@ impl Failure {
             403 => ("Forbidden", "denied request: injected"),
             409 => (
                 "Conflict",
-                "the object has been modified; please apply your changes to the latest version and try again",
+                "the object has been modified; please apply your changes to the latest version \
+                 and try again",
             ),
             422 => ("Invalid", "denied request: injected"),
             429 => (

@@ -28,7 +28,13 @@ pub(super) fn columns<K: Row>() -> Value {
         } else {
             "string"
         };
-        json!({ "name": name, "type": kind, "format": format, "description": name, "priority": priority })
+        json!({
+            "name": name,
+            "type": kind,
+            "format": format,
+            "description": name,
+            "priority": priority,
+        })
     };
     let first = std::iter::once(column("Name", 0));
     first

@@ -462,6 +462,21 @@ async fn remediations_are_shown_for_all_nodes_or_for_one() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn more_than_a_bounded_number_of_requests_do_not_even_wait_for_a_place() {
+    let metrics = Metrics::new();
+    let bounds = Bounds {
+        bodies: 0,
+        waiting: 0,
+        ..Bounds::DEFAULT
+    };
+    let router = bounded_router(ready_desk(), metrics.clone(), rules(), bounds);
+    let began = tokio::time::Instant::now();
+    let answer = post(&router, payload(&[])).await;
+    assert_eq!(answer.code, 503, "{}", answer.text);
+    assert!(began.elapsed().is_zero());
+}
+
 #[tokio::test]
 async fn a_body_that_waits_for_a_place_too_long_is_answered_503() {
     let metrics = Metrics::new();
