@@ -3,8 +3,8 @@
 
 use crate::bench::{Bench, LOST, POD, Replica, seconds, small};
 use k8s_openapi::api::core::v1::Pod;
-use nodefall::demo::Layout;
-use nodefall::demo::world::key;
+use nodefall::demo::world::{key, time};
+use nodefall::demo::{Layout, Plan};
 
 const KEEP: &str = "example.com/keep";
 
@@ -57,6 +57,31 @@ async fn the_sweep_finds_them_by_their_phase() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_pod_waits_for_its_own_deletion() {
+    let layout = small(|p| p.finalizer(KEEP));
+    let second = Plan::new("monitoring", "alertmanager-main").finalizer(KEEP);
+    let bench = Bench::new(layout.statefulset(second)).await;
+    let replica = bench.replica(&["--period=0"]).await;
+    bench.lose(LOST).await;
+    // One a person force-deleted, the other nobody yet, when the Node object goes.
+    let now = bench.cluster.now();
+    bench.edit_pod(POD, |pod| {
+        pod.metadata.deletion_timestamp = Some(time(now));
+        pod.metadata.deletion_grace_period_seconds = Some(0);
+    });
+    bench.cluster.delete_node(LOST);
+    replica.alert(LOST).await;
+    seconds(30).await;
+    assert_eq!(bench.touched(), [format!("patch {POD}")]);
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("unknown_node"));
+    seconds(60).await;
+    assert_eq!(bench.touched()[1..], ["patch alertmanager-main-0"]);
+    for entry in bench.destructive() {
+        assert_eq!(entry.truth.expect("a pod").grace, Some(0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_finalizer_nothing_is_left_to_do() {
     let bench = Bench::new(small(|p| p)).await;
     let replica = bench.replica(&["--period=10s"]).await;
@@ -102,10 +127,14 @@ async fn a_pod_that_ended_on_a_living_node_is_its_kubelets() {
     });
     let now = bench.cluster.now();
     bench.edit_pod(POD, |pod| {
-        pod.metadata.deletion_timestamp = Some(nodefall::demo::world::time(now));
+        pod.metadata.deletion_timestamp = Some(time(now));
         pod.metadata.deletion_grace_period_seconds = Some(0);
     });
     bench.cluster.start_kubelet(LOST);
+    seconds(60).await;
+    // The sweep does not even look at such a node.
+    assert_eq!(replica.held(LOST).await, None);
+    assert_eq!(bench.requests("get", "nodes"), 0);
     for _ in 0..5 {
         replica.alert(LOST).await;
         seconds(60).await;
