@@ -7,6 +7,7 @@ use crate::bench::{
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use nodefall::demo::Plan;
 use nodefall::demo::faults::Fault;
 use serde_json::json;
 
@@ -169,4 +170,26 @@ async fn a_pod_that_is_unreadable_after_its_delete_is_given_up_in_time_and_tried
         .assert_counts(&[(&remediations("alert", "freed"), 0.0), (RECOVERIES, 1.0)])
         .await;
     assert_eq!(bench.asked("delete", "pods").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_turns_not_ready_late_does_not_wait_for_a_sibling_that_hangs() {
+    const SIBLING: &str = "alertmanager-main-0";
+    let sibling = Plan::new("monitoring", "alertmanager-main");
+    let (bench, replica) = lost(stuck().statefulset(sibling), &["--patch-timeout=10m"]).await;
+    bench.cluster.inject(Fault::new(status(503)).verb("patch"));
+    bench.set_ready(SIBLING, true);
+    let (uid, _) = bench.pod(SIBLING).expect("the sibling");
+    replica.alert(LOST).await;
+    seconds(40).await;
+    assert_eq!(bench.pod(SIBLING).expect("the sibling").0, uid);
+    bench.set_ready(SIBLING, false);
+    seconds(16).await;
+    assert_ne!(bench.pod(SIBLING).expect("a replacement").0, uid);
+    assert_eq!(
+        replica.metric(&patches("failed")).await,
+        0.0,
+        "the other one still hangs"
+    );
+    bench.assert_harmless();
 }

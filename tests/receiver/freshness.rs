@@ -2,7 +2,7 @@
 //! when the reads were sent; and none follows a read that showed the node Ready.
 
 use crate::bench::{
-    Bench, LOST, Replica, late, lost, millis, remediations, seconds, status, stuck,
+    Bench, LOST, POD, Replica, late, lost, millis, remediations, seconds, status, stuck,
 };
 use jiff::Timestamp;
 use nodefall::demo::faults::Fault;
@@ -164,5 +164,39 @@ async fn nothing_follows_a_read_that_showed_the_node_ready_whoever_sent_it() {
             .assert_counts(&[(&remediations("alert", "aborted"), 1.0)])
             .await;
         assert_eq!(replica.held(LOST).await.as_deref(), Some("node_ready"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_was_listed_long_ago_is_read_again_before_its_delete() {
+    for opts_out in [true, false] {
+        // Two pages of pods, each 4.9 s late, and a Node that is 2.9 s late.
+        let others = Plan::new("monitoring", "others").replicas(300);
+        let chosen = Plan::new("monitoring", "prometheus-k8s");
+        let layout = Layout::nodes(1).statefulset(chosen).replicaset(others);
+        let bench = Bench::new(layout).await;
+        for n in 2..=4 {
+            bench.cluster.add_node(&NodePlan::new(&format!("node-{n}")));
+        }
+        let replica = bench.replica(&["--period=0"]).await;
+        bench.lose(LOST).await;
+        let pages = Fault::new(late(4900)).verb("list").resource("pods");
+        bench.cluster.inject(pages);
+        let node = Fault::new(late(2900)).verb("get").resource("nodes");
+        bench.cluster.inject(node);
+        replica.alert(LOST).await;
+        seconds(6).await;
+        if opts_out {
+            bench.edit_pod(POD, |pod| {
+                let annotations = pod.metadata.annotations.get_or_insert_default();
+                annotations.insert("nodefall.io/remediation".into(), "disabled".into());
+            });
+        }
+        seconds(30).await;
+        assert_eq!(bench.asked("delete", "pods").len(), usize::from(!opts_out));
+        assert_eq!(
+            replica.skips("opted_out").await,
+            f64::from(u8::from(opts_out))
+        );
     }
 }

@@ -219,3 +219,33 @@ async fn thirty_of_two_hundred_pods_come_back_at_once_after_one_look() {
         ])
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_every_sweep_finds_is_looked_at_again_at_the_steady_rate() {
+    let bench = Bench::new(Layout::nodes(100)).await;
+    for n in 1..=40 {
+        bench.cluster.cut_power(&format!("node-{n}"));
+    }
+    seconds(500).await;
+    let replica = bench.replica(&["--period=30s"]).await;
+    seconds(5).await;
+    assert_eq!(
+        bench.asked("get", "nodes").len(),
+        40,
+        "the first look comes at once"
+    );
+    let since = bench.cluster.now();
+    // Four more sweeps; the looks of each take some 8 s.
+    seconds(130).await;
+    let looks = bench.asked("get", "nodes").len();
+    assert_eq!(looks, 40 * 5, "and one after each sweep");
+    let entries = asked(&bench, since);
+    assert!(
+        busiest_second(&entries) <= 26,
+        "{}",
+        busiest_second(&entries)
+    );
+    replica
+        .assert_counts(&[("nodefall_unreachable_nodes", 40.0)])
+        .await;
+}

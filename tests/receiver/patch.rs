@@ -177,6 +177,8 @@ async fn what_was_given_up_is_tried_again_ever_more_seldom_without_another_delet
         [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
     );
     assert_eq!(bench.asked("delete", "pods").len(), 1);
+    // People are told once, on the owner and on the Node.
+    assert_eq!(bench.told("NodefallGivenUp").len(), 2);
     bench.cluster.clear_faults();
     seconds(310).await;
     assert_eq!(replica.story(POD).await["outcome"], "freed");
