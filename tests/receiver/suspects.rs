@@ -2,8 +2,8 @@
 //! ten minutes; and how many there may be.
 
 use crate::bench::{Bench, LOST, POD, Replica, alert, seconds, small};
-use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::Constants;
+use nodefall::demo::faults::{Effect, Fault};
 use serde_json::{Value, json};
 use std::time::Duration;
 
