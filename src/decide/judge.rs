@@ -130,6 +130,8 @@ fn gone(
         return Ok(Verdict::Removed);
     };
     let ready = unknown(node)?;
+    // Before the finer doubts: while it is shut, one request tells it for all nodes.
+    evidence.fleet.permits(bound, name)?;
     let (lost, silence) = match &evidence.lease.object {
         Some(lease) => {
             let silence = lease_silence(lease, evidence.lease.date, memory, now)?;
@@ -146,7 +148,6 @@ fn gone(
             "it carries no taint node.kubernetes.io/unreachable:NoExecute (yet, or for a moment)",
         );
     }
-    evidence.fleet.permits(bound, name)?;
     let since = ready.last_transition_time;
     let when = since.map_or_else(String::new, |since| format!(" since {since}"));
     let mark = if lost {

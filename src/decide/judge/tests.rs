@@ -318,6 +318,13 @@ fn the_storm_guard_and_the_last_node_hold() {
         Scene::gone().with(|s| move_down(s, "n2")).held(),
         Hold::StormGuard
     );
+    // One request answers for all nodes, so the guard speaks before the taint and the Lease.
+    let untainted = Scene::gone().with(|s| {
+        move_down(s, "n2");
+        s.node["spec"] = Value::Null;
+        written(s, NOW);
+    });
+    assert_eq!(untainted.held(), Hold::StormGuard);
     let alone = |s: &mut Scene| s.fleet.ready.clear();
     assert_eq!(Scene::gone().with(alone).held(), Hold::NoOtherNode);
 }
