@@ -32,6 +32,7 @@ pub use api::{Api, Right};
 pub use client::connect;
 pub use clock::Clock;
 pub use desk::{Desk, MAX_SUSPICIONS, Suspected};
+pub use error::ApiError;
 pub use schedule::run;
 pub use transport::{Transport, chain};
 
