@@ -1,7 +1,7 @@
 //! The wiring: the API server on one side, HTTP on the other, the desk between them.
 
 use crate::act::{self, Api, Clock, Context, Desk, Transport};
-use crate::cli::RunOptions;
+use crate::cli::{ListenAddress, RunOptions};
 use crate::decide::AlertRules;
 use crate::metrics::Metrics;
 use crate::serve;
@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use std::future::Future;
 use std::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -17,20 +18,12 @@ use tokio::task::JoinSet;
 /// # Errors
 /// One line that says what could not be opened, and what to do.
 pub fn run(options: RunOptions) -> Result<(), String> {
-    // The work is waiting for an API server; a thread more would cost memory and bring nothing.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start threads: {error}"))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let shutdown = Shutdown::catch().map_err(|e| format!("cannot catch signals: {e}"))?;
         let client = act::connect(options.kubeconfig.as_deref()).await?;
         let mut listeners = Vec::new();
         for address in &options.listen {
-            let listener = address.bind().map_err(|error| {
-                format!("--web.listen-address: cannot listen on {address}: {error}")
-            })?;
+            let listener = bind(address)?;
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(%address, "listening");
             }
@@ -40,6 +33,23 @@ pub fn run(options: RunOptions) -> Result<(), String> {
         let served = receiver.serve(listeners, shutdown.requested());
         served.await.map_err(|error| format!("HTTP: {error}"))
     })
+}
+
+/// The threads of this process.
+pub(crate) fn runtime() -> Result<Runtime, String> {
+    // The work is waiting for an API server; a thread more would cost memory and bring nothing.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))
+}
+
+/// Listens where the operator said.
+pub(crate) fn bind(address: &ListenAddress) -> Result<TcpListener, String> {
+    address
+        .bind()
+        .map_err(|error| format!("--web.listen-address: cannot listen on {address}: {error}"))
 }
 
 /// The parts of a receiver, joined.

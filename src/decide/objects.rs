@@ -88,9 +88,6 @@ pub struct Condition {
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
-    /// A word for machines.
-    #[serde(default, deserialize_with = "nullable")]
-    pub reason: String,
     /// A sentence for people.
     #[serde(default, deserialize_with = "nullable")]
     pub message: String,

@@ -3,7 +3,7 @@
 use super::scenario::{self, API, Options};
 use crate::act::Clock;
 use crate::cli::{self, Command, DemoOptions};
-use crate::receiver::Receiver;
+use crate::receiver::{self, Receiver};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -21,22 +21,13 @@ const RUN: [&str; 5] = [
 /// # Errors
 /// One line that says what could not be opened.
 pub fn run(options: DemoOptions) -> Result<ExitCode, String> {
-    let listen = options.listen;
-    let receiver = listen
-        .bind()
-        .map_err(|error| format!("--web.listen-address: cannot listen on {listen}: {error}"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start threads: {error}"))?;
-    let options = Options {
-        receiver,
+    let play = Options {
+        receiver: receiver::bind(&options.listen)?,
         api: API,
         once: options.once,
         manual: options.manual,
     };
-    Ok(runtime.block_on(scenario::run(options, receive)))
+    Ok(receiver::runtime()?.block_on(scenario::run(play, receive)))
 }
 
 /// Runs the receiver against the API at that URL.
