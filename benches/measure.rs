@@ -5,12 +5,6 @@
 #[path = "../tests/live/api.rs"]
 #[expect(dead_code, reason = "the tests ask for more")]
 mod api;
-#[path = "../tests/live/http.rs"]
-#[expect(dead_code, reason = "the tests ask for more")]
-mod http;
-#[path = "../tests/live/process.rs"]
-#[expect(dead_code, reason = "the tests ask for more")]
-mod process;
 #[path = "../tests/live/secure.rs"]
 #[expect(dead_code, reason = "the tests ask for more")]
 mod secure;
@@ -22,7 +16,8 @@ use jiff::Timestamp;
 use kube::client::Body;
 use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::{Constants, Layout, Plan};
-use process::{PATIENCE, Receiver, Scratch, eventually, say};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually, say};
+use nodefall_testbed::receiver::Receiver;
 use secure::{Secure, TOKEN};
 use std::path::Path;
 use std::time::Duration;
@@ -224,7 +219,7 @@ async fn wave_and_delete(client: &kube::Client, node: &str, pod: &str, uid: &str
 }
 
 async fn send(client: &kube::Client, method: &str, path: &str, accept: &str, body: &str) {
-    let request = ::http::Request::builder()
+    let request = http::Request::builder()
         .method(method)
         .uri(path)
         .header("accept", accept)

@@ -1,10 +1,11 @@
 //! What a client gets to read: the shipped sample payloads and every code of the webhook.
 
 use crate::api::{Api, NO_EVICTION, quick};
-use crate::http;
-use crate::process::{Receiver, Scratch};
-use crate::tools::repository;
 use nodefall::demo::{Layout, NodePlan, Plan};
+use nodefall_testbed::http;
+use nodefall_testbed::process::Scratch;
+use nodefall_testbed::receiver::Receiver;
+use nodefall_testbed::tools::repository;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! The simulated cluster's API over TCP, in real time.
 
-use crate::process::{PATIENCE, Scratch, eventually};
 use axum::Router;
 use nodefall::demo::audit::Entry;
 use nodefall::demo::objects::{
@@ -8,6 +7,7 @@ use nodefall::demo::objects::{
 };
 use nodefall::demo::world::key;
 use nodefall::demo::{Cluster, Constants, Layout};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

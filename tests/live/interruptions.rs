@@ -1,9 +1,10 @@
 //! The receiver is stopped in the middle of its work, by SIGKILL and by SIGTERM.
 
 use crate::api::{Api, LOST, NO_EVICTION, Seen, quick};
-use crate::process::{PATIENCE, Receiver, Scratch, eventually};
 use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::{Layout, Plan};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually};
+use nodefall_testbed::receiver::Receiver;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -5,13 +5,8 @@
 
 mod answers;
 mod api;
-mod http;
 mod interruptions;
 mod monitoring;
 mod outages;
-mod process;
 mod secure;
-mod stack;
 mod tls;
-#[path = "../tools/mod.rs"]
-mod tools;

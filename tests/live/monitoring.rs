@@ -2,10 +2,11 @@
 //! with the shipped rule and configuration.
 
 use crate::api::{Api, LOST, NO_EVICTION, quick};
-use crate::process::{PATIENCE, Receiver, Scratch, eventually, say};
-use crate::stack::Stack;
 use nodefall::demo::Layout;
 use nodefall::demo::faults::{Effect, Fault};
+use nodefall_testbed::monitoring::{Stack, Targets};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually, say};
+use nodefall_testbed::receiver::Receiver;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,12 @@ impl Scene {
         let binary = env!("CARGO_BIN_EXE_nodefall");
         let receiver = Receiver::start(binary, &scratch, "nodefall", &kubeconfig, &["--period=0"]);
         let receiver = receiver.ready();
-        let stack = Stack::start(&scratch, &api, &receiver);
+        let targets = Targets {
+            state_metrics: api.address,
+            receiver: receiver.address,
+            scrape_interval: "1s",
+        };
+        let stack = Stack::start(&scratch, &targets);
         eventually(
             "Prometheus knows the node and the receiver",
             PATIENCE,

@@ -1,9 +1,10 @@
 //! The API server goes away, or hangs; and two receivers are told at once.
 
 use crate::api::{Api, LOST, NO_EVICTION, quick};
-use crate::process::{PATIENCE, Receiver, Scratch, eventually};
 use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::{Layout, Plan};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually};
+use nodefall_testbed::receiver::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,13 @@
 //! A second, secure front of the simulated cluster's API: TLS with a CA of its own, and a token.
 
 use crate::api::{Api, kubeconfig};
-use crate::process::Scratch;
 use axum::extract::Request;
 use axum::http::{StatusCode, header::AUTHORIZATION};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use k8s_openapi::ByteString;
+use nodefall_testbed::process::Scratch;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use std::net::SocketAddr;

@@ -1,9 +1,10 @@
 //! The way to the API server as it is in a real cluster: TLS with a CA of its own, and a token.
 
 use crate::api::{Api, LOST, NO_EVICTION, quick};
-use crate::process::{PATIENCE, Receiver, eventually};
 use crate::secure::{Ca, Secure, TOKEN, certificate_authority};
 use nodefall::demo::Layout;
+use nodefall_testbed::process::{PATIENCE, eventually};
+use nodefall_testbed::receiver::Receiver;
 
 fn secure() -> Secure {
     Secure::new(Api::start(quick(NO_EVICTION), &Layout::kube_prometheus()))

@@ -5,16 +5,14 @@ mod alertmanager;
 mod manifests;
 mod payloads;
 mod rules;
-#[path = "../tools/mod.rs"]
-mod tools;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
 };
 
+use nodefall_testbed::tools::{repository, run};
 use serde_json::{Value, json};
-use tools::{repository, run};
 
 const CONFIGURATION: &str = "alertmanager/alertmanager.yml";
 const RULES: &str = "rules/nodefall.rules.yml";

@@ -9,7 +9,8 @@ use std::{
 
 /// A file of this repository.
 pub fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("this crate is two folders down").join(path)
 }
 
 /// Where `name` is, under Debian's name for it (Alertmanager is `prometheus-alertmanager`).

@@ -1,8 +1,7 @@
 //! A real Prometheus and a real Alertmanager, with the shipped rule and configuration.
 
-use crate::api::Api;
 use crate::http;
-use crate::process::{Process, Receiver, Scratch};
+use crate::process::{Process, Scratch};
 use crate::tools::{repository, run, tool};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -10,6 +9,16 @@ use std::process::Command;
 
 /// Where the shipped Alertmanager configuration finds the receiver.
 const SHIPPED: &str = "http://nodefall.monitoring.svc:9095";
+
+/// What Prometheus scrapes, and how often; the job names are those of kube-prometheus.
+pub struct Targets {
+    /// kube-state-metrics, or what stands in for it.
+    pub state_metrics: SocketAddr,
+    /// Nodefall.
+    pub receiver: SocketAddr,
+    /// Written as Prometheus writes it.
+    pub scrape_interval: &'static str,
+}
 
 /// Both, running.
 pub struct Stack {
@@ -20,10 +29,13 @@ pub struct Stack {
 
 impl Stack {
     /// Starts both; only addresses differ from what is shipped.
-    pub fn start(scratch: &Scratch, api: &Api, receiver: &Receiver) -> Self {
+    ///
+    /// # Panics
+    /// When one is missing or does not start.
+    pub fn start(scratch: &Scratch, targets: &Targets) -> Self {
         let shipped = std::fs::read_to_string(repository("alertmanager/alertmanager.yml"));
         let shipped = shipped.expect("the shipped configuration");
-        let here = format!("http://{}", receiver.address);
+        let here = format!("http://{}", targets.receiver);
         assert_eq!(shipped.matches(SHIPPED).count(), 1);
         let config = scratch.write("alertmanager.yml", &shipped.replace(SHIPPED, &here));
         run("amtool", &["check-config".as_ref(), config.as_os_str()]);
@@ -41,7 +53,7 @@ impl Stack {
                 ]),
         );
         let alertmanager_address = alertmanager.listens("Listening on");
-        let config = prometheus_yml(api.address, receiver.address, alertmanager_address);
+        let config = prometheus_yml(targets, alertmanager_address);
         let config = scratch.write("prometheus.yml", &config);
         run(
             "promtool",
@@ -100,16 +112,20 @@ impl Stack {
     }
 }
 
-/// The scrapes are quick; the job names are those of kube-prometheus.
-fn prometheus_yml(api: SocketAddr, receiver: SocketAddr, alertmanager: SocketAddr) -> String {
+fn prometheus_yml(targets: &Targets, alertmanager: SocketAddr) -> String {
     let rules = repository("rules/nodefall.rules.yml");
     let rules = rules.display();
+    let Targets {
+        state_metrics,
+        receiver,
+        scrape_interval,
+    } = targets;
     format!(
-        "global: {{scrape_interval: 1s}}\n\
+        "global: {{scrape_interval: {scrape_interval}}}\n\
          rule_files: ['{rules}']\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
          scrape_configs:\n\
-         - {{job_name: kube-state-metrics, static_configs: [{{targets: ['{api}']}}]}}\n\
+         - {{job_name: kube-state-metrics, static_configs: [{{targets: ['{state_metrics}']}}]}}\n\
          - {{job_name: nodefall, static_configs: [{{targets: ['{receiver}']}}]}}\n"
     )
 }

@@ -1,13 +1,13 @@
 //! Processes of a test: started on free ports, logging into files, killed by their number at the
 //! end, also when the test panics.
 
-use crate::http::{self, Answer};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,59 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many lines of a log a failed test shows.
 const TAIL: usize = 60;
+
+/// What is to be undone when this process is told to end.
+static OURS: Mutex<Ours> = Mutex::new(Ours {
+    processes: Vec::new(),
+    folders: Vec::new(),
+});
+
+struct Ours {
+    processes: Vec<u32>,
+    folders: Vec<PathBuf>,
+}
+
+fn ours() -> MutexGuard<'static, Ours> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGINT and SIGTERM end this process, its children and its folders, whatever it is doing.
+///
+/// # Panics
+/// When there are no signals or threads to be had.
+pub fn end_on_signal() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    thread::spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut interrupted = signal(SignalKind::interrupt()).expect("signals");
+            let mut terminated = signal(SignalKind::terminate()).expect("signals");
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+        });
+        // Held until the end: nobody starts anything any more.
+        let ours = ours();
+        for process in &ours.processes {
+            kill("KILL", *process);
+        }
+        for folder in &ours.folders {
+            let _ = fs::remove_dir_all(folder);
+        }
+        std::process::exit(130);
+    });
+}
+
+fn kill(signal: &str, process: u32) -> bool {
+    let status = Command::new("sh")
+        .args(["-c", "kill -$0 $1 2>&-", signal, &process.to_string()])
+        .status();
+    status.is_ok_and(|status| status.success())
+}
 
 /// Prints a line past the test harness, which shows nothing of tests that pass.
 pub fn say(line: &str) {
@@ -44,20 +97,34 @@ pub fn eventually<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Op
 /// A folder of the test's own, deleted at the end.
 pub struct Scratch(PathBuf);
 
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Scratch {
+    /// A new one, in the system's folder for temporary files.
+    ///
+    /// # Panics
+    /// When it cannot be made; so do the others here that touch files or processes.
     pub fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("nodefall-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
+        let mut ours = ours();
         fs::create_dir(&folder).expect("a new folder in the temporary one");
+        ours.folders.push(folder.clone());
         Self(folder)
     }
 
+    /// The path of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
+    /// Writes a file in it.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).expect("a file in a folder of our own");
@@ -67,6 +134,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        ours().folders.retain(|folder| *folder != self.0);
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -79,23 +147,28 @@ pub struct Process {
 }
 
 impl Process {
+    /// Starts `command`; what it prints goes into the file `name`.log.
     pub fn start(scratch: &Scratch, name: &str, command: &mut Command) -> Self {
         let log = scratch.path(&format!("{name}.log"));
         let file = File::create(&log).expect("a log file");
+        let mut ours = ours();
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        ours.processes.push(child.id());
         let name = name.to_owned();
         Self { child, name, log }
     }
 
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// What it has printed so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -116,10 +189,12 @@ impl Process {
 
     /// Sends a signal, by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("sh")
-            .args(["-c", "kill -$0 $1", name, &self.id().to_string()])
-            .status();
-        assert!(status.expect("there is a shell").success());
+        assert!(kill(name, self.id()), "{} is not there", self.name);
+    }
+
+    /// True while it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
     }
 
     /// Waits for its end.
@@ -131,6 +206,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        ours().processes.retain(|process| *process != self.id());
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -144,65 +220,5 @@ impl Drop for Process {
                 tail.join("\n")
             ));
         }
-    }
-}
-
-/// `nodefall run`, for the pods of kube-prometheus.
-pub struct Receiver {
-    pub process: Process,
-    pub address: SocketAddr,
-}
-
-impl Receiver {
-    /// Starts `binary` on a free port; it listens when this returns.
-    pub fn start(
-        binary: &str,
-        scratch: &Scratch,
-        name: &str,
-        kubeconfig: &Path,
-        options: &[&str],
-    ) -> Self {
-        let mut command = Command::new(binary);
-        command
-            .args(["run", "--namespace=monitoring", "--log-format=json"])
-            .args([
-                "--prometheus-name=prometheus-k8s",
-                "--alertmanager-name=alertmanager-main",
-            ])
-            .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(options);
-        let mut process = Process::start(scratch, name, &mut command);
-        let address = process.listens(r#""message":"listening""#);
-        Self { process, address }
-    }
-
-    /// Waits until it is ready.
-    pub fn ready(self) -> Self {
-        eventually("the receiver is ready", PATIENCE, || {
-            (self.get("/-/ready").status == 200).then_some(())
-        });
-        self
-    }
-
-    pub fn get(&self, path: &str) -> Answer {
-        http::get(self.address, path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
-    }
-
-    /// Posts the alert for a node, as Alertmanager does.
-    pub fn alert(&self, node: &str) -> Answer {
-        let body = http::notification("firing", node);
-        http::post(self.address, "application/json", &body).expect("an answer")
-    }
-
-    /// The value of a series, written as `/metrics` writes it.
-    pub fn metric(&self, series: &str) -> f64 {
-        let text = self.get("/metrics").body;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        let value = value.unwrap_or_else(|| panic!("no series {series} in\n{text}"));
-        value.parse().expect("a number")
     }
 }

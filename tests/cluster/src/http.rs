@@ -10,12 +10,17 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
+    /// The HTTP status.
     pub status: u16,
+    /// The body, as text.
     pub body: String,
 }
 
 impl Answer {
     /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
