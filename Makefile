@@ -14,10 +14,10 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test format vet demo bench
+.PHONY: help build docker test format vet demo cluster e2e bench bench-recovery
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
 build: ## the program for a cluster: static, small, without the demo
 	@.ci/setup
@@ -33,16 +33,25 @@ test: ## every test; fetches Prometheus and Alertmanager first if they are not t
 	cargo test --locked --features demo
 
 format: ## formats the code
-	cargo fmt
+	cargo fmt --all
 
 vet: ## what a reviewer would not want to see: format and lints
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --features demo -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features demo -- -D warnings
 
 demo: ## a simulated cluster: a node loses power, its Prometheus comes back elsewhere
 	@.ci/setup
 	cargo run --locked --features demo -- demo
+
+cluster: ## a real Kubernetes on loopback, whose nodes can lose power; QUICK=1 makes it impatient
+	@.ci/setup cluster
+	cargo build --locked
+	cargo run --locked --package nodefall-testbed --bin cluster -- target/debug/nodefall $(if $(QUICK),--quick)
+
+e2e: ## the program on a real Kubernetes control plane, which is built from Go modules once
+	@.ci/setup e2e
+	cargo test --locked --features demo --test e2e
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure

@@ -39,6 +39,8 @@ fn targets(level: LogLevel) -> Targets {
     };
     Targets::new()
         .with_target("nodefall", level)
+        // It shouts at every call that fails, without saying which; the callers tell it themselves.
+        .with_target("kube_client::client::builder", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN))
 }
 
@@ -90,6 +92,8 @@ mod tests {
         let warned = || tracing::warn!(target: "hyper", "trouble");
         assert!(written(LogFormat::Text, LogLevel::Trace, warned).contains("trouble"));
         assert_eq!(written(LogFormat::Text, LogLevel::Error, warned), "");
+        let shouted = || tracing::error!(target: "kube_client::client::builder", "failed");
+        assert_eq!(written(LogFormat::Text, LogLevel::Info, shouted), "");
     }
 
     #[test]

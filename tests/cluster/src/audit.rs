@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 /// One request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     /// When it arrived, by the API server's clock.
     pub at: Timestamp,
@@ -33,6 +34,19 @@ pub struct Call {
     pub request: Value,
     /// The answer's body, where the policy keeps it.
     pub response: Value,
+}
+
+/// A line, without the bodies.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, verb, resource) = (self.at, &self.verb, &self.resource);
+        let (namespace, name, code) = (&self.namespace, &self.name, self.code);
+        write!(
+            f,
+            "{at} {verb} {resource} {namespace}/{name}: {code}, by {}",
+            self.token
+        )
+    }
 }
 
 impl Call {

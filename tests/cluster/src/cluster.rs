@@ -19,6 +19,9 @@ use std::time::Duration;
 /// The longest that a busy machine takes for what takes a quiet one seconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where nodes are unless it matters.
+pub const ZONE: &str = "zone-1";
+
 /// A cluster. Its processes and files end with it.
 pub struct Cluster {
     kubelets: BTreeMap<String, Kubelet>,
@@ -31,7 +34,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a control plane and these nodes, each in a zone of its own name. They are Ready when this
+    /// Starts a control plane and these nodes, all in one zone. They are Ready when this
     /// returns. Builds the programs first where they are missing.
     ///
     /// # Panics
@@ -51,7 +54,7 @@ impl Cluster {
         cluster.plane.begin(Part::Controllers);
         cluster.plane.begin(Part::Scheduler);
         for node in nodes {
-            cluster.add_node(node, "zone-1");
+            cluster.add_node(node, ZONE);
         }
         eventually("every node is Ready", PATIENCE, || {
             nodes
@@ -86,10 +89,25 @@ impl Cluster {
         self.kubelets.insert(node.to_owned(), kubelet);
     }
 
-    /// Takes a node away, with its kubelet.
+    /// Takes a node away, with its kubelet and its pods.
     pub fn remove_node(&mut self, node: &str) {
         self.kubelets.remove(node);
         self.client.delete(&node_path(node), &Value::Null);
+        for pod in self.pods_on(node) {
+            let (namespace, name) = (&pod["metadata"]["namespace"], &pod["metadata"]["name"]);
+            let place = (namespace.as_str(), name.as_str());
+            let (Some(namespace), Some(name)) = place else {
+                continue;
+            };
+            let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+            self.client.delete(&path, &json!({"gracePeriodSeconds": 0}));
+        }
+    }
+
+    /// The pods that are bound to a node.
+    pub fn pods_on(&self, node: &str) -> Vec<Value> {
+        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName={node}");
+        self.client.list(&path)
     }
 
     /// Applies the workloads of kube-prometheus and, as a user would, the shipped manifests; waits until
@@ -169,8 +187,7 @@ impl Cluster {
         eventually(&format!("{node} is lost"), self.silence(), || {
             let object = self.node(node)?;
             let unknown = condition(&object, "Ready") == "Unknown";
-            let path = format!("/api/v1/pods?fieldSelector=spec.nodeName={node}");
-            let pods = self.client.list(&path);
+            let pods = self.pods_on(node);
             let known = pods.iter().all(|pod| condition(pod, "Ready") != "True");
             (unknown && is_tainted(&object) && known).then_some(())
         });
@@ -181,6 +198,40 @@ impl Cluster {
         let (access, scratch) = (&self.plane.access, self.plane.scratch());
         let kubelet = self.kubelets.get_mut(node).expect("a node of ours");
         kubelet.give_power(access, scratch, &self.client);
+    }
+
+    /// Whatever was done to it: the control plane runs, and so do `nodes` and their kubelets.
+    pub fn restore(&mut self, nodes: &[&str]) {
+        self.plane.restore();
+        self.answers();
+        for node in nodes {
+            match self.node(node) {
+                None => self.add_node(node, ZONE),
+                Some(_) => {
+                    self.kubelet(node).wake();
+                    self.give_power(node);
+                    self.report(node, true);
+                    self.cordon(node, false);
+                }
+            }
+        }
+    }
+
+    /// Waits until every node is back and the pods of `monitoring` are Ready; other nodes go then.
+    pub fn is_well(&mut self, nodes: &[&str]) {
+        for node in nodes {
+            self.is_back(node);
+        }
+        let others: Vec<_> = self.kubelets.keys().cloned().collect();
+        for other in others.iter().filter(|name| !nodes.contains(&name.as_str())) {
+            self.remove_node(other);
+        }
+        eventually("the pods are well", PATIENCE, || {
+            self.pods()
+                .iter()
+                .all(|pod| pod.ready && !pod.terminating)
+                .then_some(())
+        });
     }
 
     /// Waits until a node is Ready and carries no taint.
@@ -199,6 +250,12 @@ impl Cluster {
     /// The node's kubelet reports Ready `False`, or `True` again.
     pub fn report(&self, node: &str, well: bool) {
         kubelet::report(&self.client, node, well);
+    }
+
+    /// Cordons a node, or uncordons it.
+    pub fn cordon(&self, node: &str, cordoned: bool) {
+        let patch = json!({"spec": {"unschedulable": cordoned}});
+        self.client.merge(&node_path(node), &patch);
     }
 
     /// Renews the node's Lease as its kubelet would.

@@ -95,6 +95,11 @@ impl ControlPlane {
 
     /// Starts a part (again).
     pub fn begin(&mut self, part: Part) {
+        self.begin_with(part, &[]);
+    }
+
+    /// The same with options that win over the usual ones.
+    pub fn begin_with(&mut self, part: Part, options: &[&str]) {
         let mut command = Command::new(self.binaries.join(part.name()));
         command.args(match part {
             Part::Etcd => self.etcd(),
@@ -102,6 +107,7 @@ impl ControlPlane {
             Part::Controllers => self.controllers(),
             Part::Scheduler => self.scheduler(),
         });
+        command.args(options);
         self.starts += 1;
         let log = format!("{}-{}", part.name(), self.starts);
         let process = Process::start(&self.scratch, &log, &mut command);
@@ -120,6 +126,20 @@ impl ControlPlane {
     pub fn signal(&self, part: Part, name: &str) {
         let process = self.parts[part as usize].as_ref();
         process.expect("a part that runs").signal(name);
+    }
+
+    /// Starts what was killed, and lets go on what was stopped.
+    ///
+    /// # Panics
+    /// When a program is missing.
+    pub fn restore(&mut self) {
+        for part in Part::ALL {
+            let process = self.parts[part as usize].as_mut();
+            match process.map(|process| (process.is_running(), process)) {
+                Some((true, process)) => process.signal("CONT"),
+                _ => self.begin(part),
+            }
+        }
     }
 
     fn etcd(&self) -> Vec<String> {

@@ -178,7 +178,9 @@ async fn forward(upstream: &kube::Client, request: Request) -> Option<Response> 
     *onward.uri_mut() = head.uri.path_and_query()?.as_str().parse().ok()?;
     *onward.headers_mut() = head.headers;
     onward.headers_mut().remove(http::header::HOST);
-    let (head, body) = upstream.send(onward).await.ok()?.into_parts();
+    let (mut head, body) = upstream.send(onward).await.ok()?.into_parts();
+    // The body is passed on in one piece.
+    head.headers.remove(http::header::TRANSFER_ENCODING);
     let body = body.collect().await.ok()?.to_bytes();
     Some(Response::from_parts(head, Body::from(body)))
 }

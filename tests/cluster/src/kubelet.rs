@@ -85,6 +85,13 @@ impl Kubelet {
         self.boot(access, scratch);
     }
 
+    /// Lets a kubelet that hangs go on.
+    pub fn wake(&self) {
+        if let Some(process) = &self.process {
+            process.signal("CONT");
+        }
+    }
+
     /// The kubelet hangs; its containers would run on.
     ///
     /// # Panics

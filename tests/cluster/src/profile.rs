@@ -32,7 +32,9 @@ impl Profile {
         lease: Duration::from_secs(4),
         grace: Duration::from_secs(6),
         monitor: Duration::from_millis(500),
-        taint_rate: 1.0,
+        // Not 1.0: the limiter of a disrupted zone (client-go's fake one) says that it has that rate,
+        // and the controller would leave it in place when the zone is well again.
+        taint_rate: 2.0,
         toleration: Duration::from_secs(300),
     };
 }

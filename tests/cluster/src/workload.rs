@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// Where the shipped Roles let Nodefall act.
 pub const NAMESPACE: &str = "monitoring";
 
+/// The label of what a scenario makes, and takes away again.
+pub const SCENARIO: &str = "testbed.nodefall.io/scenario";
+
 /// A StatefulSet, DaemonSet or Deployment to be.
 pub struct Workload {
     kind: &'static str,
@@ -35,10 +38,10 @@ impl Workload {
     }
 
     fn new(kind: &'static str, name: &str) -> Self {
-        let labels = json!({"app": name});
+        let labels = json!({"app": name, SCENARIO: ""});
         let object = json!({
             "apiVersion": "apps/v1", "kind": kind,
-            "metadata": {"name": name, "namespace": NAMESPACE},
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
             "spec": {
                 "selector": {"matchLabels": labels},
                 "template": {
