@@ -51,6 +51,7 @@ cluster: ## a real Kubernetes on loopback, whose nodes can lose power; QUICK=1 m
 
 e2e: ## the program on a real Kubernetes control plane, which is built from Go modules once
 	@.ci/setup e2e
+	cargo build --locked --package nodefall-testbed
 	cargo test --locked --features demo --test e2e
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md

@@ -6,6 +6,7 @@ mod comeback;
 mod crashes;
 mod finalizers;
 mod holds;
+mod interactive;
 mod many;
 mod outages;
 mod record;
@@ -31,6 +32,7 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     outages::SCENARIOS,
     removed::SCENARIOS,
     many::SCENARIOS,
+    interactive::SCENARIOS,
     rights::SCENARIOS,
     record::SCENARIOS,
 ];

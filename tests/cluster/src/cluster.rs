@@ -56,12 +56,9 @@ impl Cluster {
         for node in nodes {
             cluster.add_node(node, ZONE);
         }
-        eventually("every node is Ready", PATIENCE, || {
-            nodes
-                .iter()
-                .all(|node| cluster.is_ready(node))
-                .then_some(())
-        });
+        for node in nodes {
+            cluster.is_back(node);
+        }
         cluster
     }
 
