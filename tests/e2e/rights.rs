@@ -110,11 +110,11 @@ fn missed(scene: &Scene, right: &str, namespace: &str) {
     }
 }
 
-/// What all scenarios asked, and no scenario was refused, is just what is granted.
+/// What was asked in the whole run is just what is granted. Also what was answered 403 counts: an API
+/// server that has just started refuses everything until it has read the Roles.
 fn too_many(scene: &mut Scene) {
     let mut used = BTreeSet::<Right>::new();
     for call in scene.record() {
-        assert_ne!(call.code, 403, "{call:?}");
         // This every account may ask.
         if call.resource == "selfsubjectaccessreviews" {
             continue;
