@@ -1,6 +1,7 @@
 //! What must be true of every destructive call of the whole run, by the API server's audit log.
 
 use crate::bed::{Scenario, Scene};
+use jiff::Timestamp;
 use nodefall_testbed::audit::Call;
 use nodefall_testbed::workload::{condition, is_tainted};
 use serde_json::Value;
@@ -59,6 +60,19 @@ fn proven(calls: &[Call], call: &Call) {
             "{age:?} after the read of {}: {call:?}",
             read.resource
         );
+    }
+    if lease.code == 200 {
+        let spec = &lease.response["spec"];
+        let renewed = spec["renewTime"]
+            .as_str()
+            .and_then(|time| time.parse().ok());
+        let renewed: Timestamp = renewed.expect("a Lease that was renewed");
+        let silent = lease.at.duration_since(renewed).as_secs_f64();
+        let lasts = spec["leaseDurationSeconds"]
+            .as_f64()
+            .expect("a Lease that ends");
+        // The clock of an answer, its Date header, has whole seconds.
+        assert!(silent > lasts - 1.0, "renewed {silent} s before: {call:?}");
     }
     match seen.code {
         200 => {
