@@ -102,6 +102,19 @@ impl Workload {
         self
     }
 
+    /// With a claim to a volume that was made for it, for each pod of a StatefulSet.
+    pub fn claim(mut self, claim: &str) -> Self {
+        self.object["spec"]["volumeClaimTemplates"] = json!([{
+            "metadata": {"name": claim},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": "",
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        }]);
+        self
+    }
+
     /// With a field of the pods' `spec`.
     pub fn pod(mut self, field: &str, value: Value) -> Self {
         self.object["spec"]["template"]["spec"][field] = value;
