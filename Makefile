@@ -56,3 +56,8 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure
+
+bench-recovery: build ## from a power loss to the replacement, beside Kubernetes alone; takes 40 minutes
+	@.ci/setup e2e
+	cargo run --locked --package nodefall-testbed --bin recovery -- \
+	  $(CURDIR)/target/$(TARGET)/release/nodefall --rounds 3 --json docs/recovery.json

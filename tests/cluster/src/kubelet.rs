@@ -123,7 +123,11 @@ pub fn object(node: &str, zone: &str) -> Value {
         "apiVersion": "v1", "kind": "Node",
         "metadata": {
             "name": node,
-            "annotations": {HEALTH: "well"},
+            "annotations": {
+                HEALTH: "well",
+                // Without it the attach-detach controller leaves the node's volumes alone.
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+            },
             "labels": {
                 "kubernetes.io/hostname": node,
                 "kubernetes.io/os": "linux",

@@ -16,8 +16,6 @@ const DRIVER: &str = "testbed.nodefall.io";
 /// A pod with this annotation is not started by the kubelets of the test bed.
 const AWAITED: (&str, &str) = ("testbed.nodefall.io/volumes", "awaited");
 
-const CONTROLLER_ATTACHES: &str = "volumes.kubernetes.io/controller-managed-attach-detach";
-
 const ATTACHMENTS: &str = "/apis/storage.k8s.io/v1/volumeattachments";
 
 /// A kubelet looks as often whether its volumes are there.
@@ -37,10 +35,8 @@ pub fn install(client: &Client) {
     });
 }
 
-/// Registers the driver on a node, and leaves attaching to the controller, as kubelets do.
+/// Registers the driver on a node, as a kubelet does.
 pub fn register(client: &Client, node: &str) {
-    let attached = json!({"metadata": {"annotations": {CONTROLLER_ATTACHES: "true"}}});
-    client.merge(&node_path(node), &attached);
     let node = json!({"apiVersion": "storage.k8s.io/v1", "kind": "CSINode",
         "metadata": {"name": node}, "spec": {"drivers": [{"name": DRIVER, "nodeID": node}]}});
     client.create("/apis/storage.k8s.io/v1/csinodes", &node);
