@@ -39,6 +39,7 @@ vet: ## what a reviewer would not want to see: format and lints
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --workspace --all-targets --features demo -- -D warnings
+	cargo clippy --locked --features demo --test e2e -- -D warnings
 
 demo: ## a simulated cluster: a node loses power, its Prometheus comes back elsewhere
 	@.ci/setup

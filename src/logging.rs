@@ -37,11 +37,14 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new()
+    let targets = Targets::new()
         .with_target("nodefall", level)
-        // It shouts at every call that fails, without saying which; the callers tell it themselves.
-        .with_target("kube_client::client::builder", LevelFilter::OFF)
-        .with_default(level.min(LevelFilter::WARN))
+        .with_default(level.min(LevelFilter::WARN));
+    if level >= LevelFilter::DEBUG {
+        return targets;
+    }
+    // It shouts at every call that fails, without saying which; the callers tell it themselves.
+    targets.with_target("kube_client::client::builder", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -92,8 +95,27 @@ mod tests {
         let warned = || tracing::warn!(target: "hyper", "trouble");
         assert!(written(LogFormat::Text, LogLevel::Trace, warned).contains("trouble"));
         assert_eq!(written(LogFormat::Text, LogLevel::Error, warned), "");
-        let shouted = || tracing::error!(target: "kube_client::client::builder", "failed");
-        assert_eq!(written(LogFormat::Text, LogLevel::Info, shouted), "");
+    }
+
+    /// Asks an API server that is not there.
+    fn ask_nobody() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a thread");
+        runtime.block_on(async {
+            let mut config = kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"));
+            config.default_retry = false;
+            let client = kube::Client::try_from(config).expect("a client");
+            client.apiserver_version().await.expect_err("nobody");
+        });
+    }
+
+    #[test]
+    fn a_call_that_failed_is_told_by_its_caller_alone() {
+        assert_eq!(written(LogFormat::Text, LogLevel::Info, ask_nobody), "");
+        let debug = written(LogFormat::Text, LogLevel::Debug, ask_nobody);
+        assert!(debug.contains("ERROR"), "{debug}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nodefall_testbed::profile::Profile;
 use nodefall_testbed::receiver::Receiver;
 use nodefall_testbed::workload::{NAMESPACE, Pod, SCENARIO, Workload};
 use serde_json::{Value, json};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,10 @@ impl Bed {
     }
 
     /// Plays one scenario and leaves the cluster as it was, also when it fails.
-    pub fn play(&mut self, scenario: Scenario) {
+    ///
+    /// # Panics
+    /// When that cannot be done; the scenario's own panic is returned.
+    pub fn play(&mut self, scenario: Scenario) -> thread::Result<()> {
         let audit = self.cluster.audit();
         let mark = audit.mark();
         let mut scene = Scene {
@@ -59,9 +62,7 @@ impl Bed {
         scene.tidy();
         let (took, all) = (took.as_secs_f64(), began.elapsed().as_secs_f64());
         say(&format!("  {took:.1} s, {:.1} s to tidy up", all - took));
-        if let Err(panic) = played {
-            resume_unwind(panic);
-        }
+        played
     }
 }
 
@@ -128,7 +129,9 @@ impl Scene<'_> {
             (told["nodes"][0]["held"]["reason"] == reason).then_some(())
         });
         let series = format!(r#"nodefall_held_nodes{{reason="{reason}"}}"#);
-        assert!(receiver.metric(&series) >= 1.0);
+        eventually("the hold is counted", PATIENCE, || {
+            (receiver.metric(&series) >= 1.0).then_some(())
+        });
     }
 
     /// Waits until a remediation ended so.
@@ -148,6 +151,11 @@ impl Scene<'_> {
     /// What Nodefall did to pods in this scenario.
     pub fn destructive(&self) -> Vec<Call> {
         self.audit.destructive(self.mark)
+    }
+
+    /// All that Nodefall asked in this scenario.
+    pub fn asked(&self) -> Vec<Call> {
+        self.audit.ours(self.mark)
     }
 
     /// All that Nodefall asked in the whole run.
@@ -199,6 +207,10 @@ impl Scene<'_> {
             "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
         ] {
             client.delete(&format!("{path}?{selector}"), &Value::Null);
+        }
+        for namespace in client.list(&format!("/api/v1/namespaces?{selector}")) {
+            let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
+            client.delete(&format!("/api/v1/namespaces/{name}"), &Value::Null);
         }
         for kind in ["statefulsets", "deployments", "daemonsets", "replicasets"] {
             let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/{kind}?{selector}");

@@ -15,8 +15,9 @@ pub const SCENARIOS: &[(&str, Scenario)] = &[
     ("two replicas are told at once", twice),
 ];
 
-/// What a new process does of itself.
-const SWEEP: [&str; 3] = ["--period=1s", "--unreachable-for=0s", "--delete-timeout=2s"];
+const ALERTED: [&str; 2] = ["--period=0", "--delete-timeout=1s"];
+
+const SWEEP: [&str; 3] = ["--period=1s", "--unreachable-for=0s", "--delete-timeout=1s"];
 
 fn killed(scene: &mut Scene) {
     let finalizer = Workload::stateful_set("killed-c").finalizer("example.com/hold");
@@ -26,29 +27,32 @@ fn killed(scene: &mut Scene) {
         scene.run("killed-c", finalizer),
     ];
     scene.cluster.lose(LOST);
-    let read = (Method::GET, format!("/nodes/{LOST}"));
     let points = [
-        (read, "killed-a"),
-        ((Method::DELETE, "killed-b".to_owned()), "killed-b"),
-        ((Method::PATCH, "killed-c".to_owned()), "killed-c"),
+        (Method::GET, format!("/nodes/{LOST}"), "killed-a"),
+        (Method::DELETE, "killed-b".to_owned(), "killed-b"),
+        (Method::PATCH, "killed-c".to_owned(), "killed-c"),
     ];
-    for (((method, path), name), pod) in points.into_iter().zip(&pods) {
-        let options = ["--period=0", "--delete-timeout=1s"];
-        let (gate, mut receiver) = gated(scene, name, &options);
+    for ((method, path, name), pod) in points.into_iter().zip(&pods) {
+        let (gate, mut receiver) = gated(scene, name, &ALERTED);
         let call = gate.hold(method, &path);
         scene.alert(&receiver, LOST);
         call.arrived();
         receiver.process.signal("KILL");
         receiver.process.end(PATIENCE);
         call.drop_them();
-        assert_eq!(
-            scene.cluster.pod(name_of(pod)).expect("kept").uid,
-            pod.uid,
-            "{name}"
-        );
-        let next = scene.receiver(name, &SWEEP);
+        let kept = scene.cluster.pod(&pod.name).expect("kept");
+        assert_eq!(kept.uid, pod.uid, "{name}");
+        // Started again it is told again, or finds out by itself.
+        let (next, trigger) = match name {
+            "killed-a" => {
+                let next = scene.receiver(name, &ALERTED);
+                scene.alert(&next, LOST);
+                (next, "alert")
+            }
+            name => (scene.receiver(name, &SWEEP), "sweep"),
+        };
         scene.cluster.replaced(pod);
-        scene.ended(&next, "sweep", "freed");
+        scene.ended(&next, trigger, "freed");
     }
     let done = |verb: &str, pod: &Pod| (verb.to_owned(), pod.name.clone());
     let [a, b, c] = &pods;
@@ -60,10 +64,6 @@ fn killed(scene: &mut Scene) {
         done("patch", c),
     ];
     assert_eq!(scene.touched(&[a, b, c]), expected);
-}
-
-fn name_of(pod: &Pod) -> &str {
-    &pod.name
 }
 
 fn twice(scene: &mut Scene) {
@@ -79,10 +79,17 @@ fn twice(scene: &mut Scene) {
     });
     let new = pods.each_ref().map(|pod| scene.cluster.replaced(pod));
     for replica in &replicas {
+        scene.ended(replica, "alert", "freed");
         quiet(replica);
     }
     let [twice, once] = &pods;
-    scene.touched(&[twice, once]);
+    let touched = scene.touched(&[twice, once]);
+    for pod in [twice, once] {
+        let deletes = touched
+            .iter()
+            .filter(|(verb, name)| verb == "delete" && *name == pod.name);
+        assert!((1..=2).contains(&deletes.count()), "{touched:?}");
+    }
     // One replacement each: nobody deleted it again.
     std::thread::sleep(std::time::Duration::from_secs(3));
     for new in &new {

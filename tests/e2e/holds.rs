@@ -1,11 +1,16 @@
 //! What is not proven is held, with its reason, and nothing is touched.
 
 use crate::bed::{LOST, Scenario, Scene};
-use nodefall_testbed::cluster::{PATIENCE, ZONE};
+use crate::comeback::gated;
+use crate::record::proven;
+use http::Method;
+use nodefall_testbed::cluster::ZONE;
 use nodefall_testbed::control_plane::Part;
 use nodefall_testbed::http::{notification, post};
-use nodefall_testbed::process::eventually;
+use nodefall_testbed::kubelet;
+use nodefall_testbed::process::{PATIENCE, eventually};
 use nodefall_testbed::workload::{Workload, condition, is_tainted};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +24,7 @@ pub const SCENARIOS: &[(&str, Scenario)] = &[
         kubelet_alive,
     ),
     ("a Lease that is still renewed", lease_fresh),
+    ("reads that took 4 s are made anew", slow_reads),
     (
         "a NoExecute taint that the zone rule withholds",
         not_tainted,
@@ -70,17 +76,43 @@ fn lease_fresh(scene: &mut Scene) {
     let pod = scene.pod("fresh");
     let receiver = scene.receiver("fresh", &["--period=0"]);
     scene.cluster.lose(LOST);
-    scene.cluster.renew_lease(LOST);
+    let client = scene.cluster.client.clone();
+    let (stop, stopped) = mpsc::channel::<()>();
+    kubelet::renew(&client, LOST);
+    let renewing = thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
+            kubelet::renew(&client, LOST);
+        }
+    });
     scene.alert(&receiver, LOST);
     scene.is_held(&receiver, LOST, "lease_fresh");
-    for _ in 0..5 {
-        thread::sleep(Duration::from_secs(1));
-        scene.cluster.renew_lease(LOST);
-    }
+    scene.nothing_is_touched();
     assert!(is_tainted(&scene.cluster.node(LOST).expect("a node")));
-    assert!(scene.destructive().is_empty());
+    drop(stop);
+    renewing.join().expect("renewals that were taken");
     // All that held it: without it the work is done, with nobody telling again.
     scene.cluster.replaced(&pod);
+}
+
+/// What is 3 s old allows nothing any more, however fresh its answer is.
+fn slow_reads(scene: &mut Scene) {
+    let pod = scene.pod("slow");
+    let (gate, receiver) = gated(scene, "slow", &["--period=0"]);
+    scene.cluster.lose(LOST);
+    let read = gate.hold(Method::GET, &format!("/leases/{LOST}"));
+    scene.alert(&receiver, LOST);
+    read.arrived();
+    thread::sleep(Duration::from_secs(4));
+    read.pass();
+    scene.cluster.replaced(&pod);
+    let calls = scene.asked();
+    let reads = calls
+        .iter()
+        .filter(|call| call.verb == "get" && call.resource == "nodes");
+    assert!(reads.count() >= 2, "{calls:?}");
+    for call in scene.destructive() {
+        proven(&calls, &call);
+    }
 }
 
 /// Where 55 % of a zone's nodes are not Ready, and more than two, Kubernetes marks no further one.
@@ -164,6 +196,8 @@ fn restarted(scene: &mut Scene) {
         scene.cluster.is_lost(node);
     }
     let since = dead.map(|node| transition(scene, node));
+    let options = ["--period=0", "--max-unreachable=80%"];
+    let receiver = scene.receiver("restarted-node-1,restarted-node-2", &options);
     scene.cluster.plane.kill(Part::Controllers);
     let stock = [
         "--node-eviction-rate=0.1",
@@ -183,8 +217,6 @@ fn restarted(scene: &mut Scene) {
         (before == after && after[0] != after[1]).then_some(away)
     });
     let pod = &pods[away];
-    let name = pod.name.trim_end_matches("-0");
-    let receiver = scene.receiver(name, &["--period=0", "--max-unreachable=80%"]);
     scene.alert(&receiver, dead[away]);
     scene.is_held(&receiver, dead[away], "not_tainted");
     assert!(scene.destructive().is_empty());
@@ -197,7 +229,6 @@ fn restarted(scene: &mut Scene) {
     );
     let deleted = ("delete".to_owned(), pod.name.clone());
     assert_eq!(scene.touched(&[pod]), [deleted]);
-    scene.cluster.plane.kill(Part::Controllers);
 }
 
 /// When the node's Ready condition last changed.

@@ -1,37 +1,35 @@
 //! `make cluster`, as a person uses it.
 
-use crate::bed::{LOST, NODEFALL, Scenario, Scene};
+use crate::bed::{LOST, NODEFALL};
 use nodefall_testbed::http::{self, post};
-use nodefall_testbed::process::{PATIENCE, Process, eventually};
+use nodefall_testbed::process::{PATIENCE, Process, Scratch, eventually};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub const SCENARIOS: &[(&str, Scenario)] = &[(
-    "make cluster: ready in 20 s, a node loses power, Ctrl-C leaves nothing behind",
-    by_hand,
-)];
+pub const NAME: &str =
+    "make cluster: ready in 20 s, a node loses power, Ctrl-C leaves nothing behind";
 
-fn by_hand(scene: &mut Scene) {
+pub fn by_hand() {
+    let scratch = Scratch::new();
     // `make e2e` builds it beside the program.
     let program = Path::new(NODEFALL).with_file_name("cluster");
     let started = Instant::now();
     let mut command = Command::new(&program);
-    let mut process = Process::start(
-        &scene.scratch,
-        "cluster",
-        command.args([NODEFALL, "--quick"]),
-    );
+    command.args([NODEFALL, "--quick"]);
+    let mut process = Process::start(&scratch, "cluster", &mut command).parent();
     let guide = eventually("the cluster is ready", PATIENCE, || {
         let log = process.log();
         log.contains("Ctrl-C ends it").then_some(log)
     });
     let took = started.elapsed();
     assert!(took < Duration::from_secs(20), "ready after {took:?}");
-    let folder = word(&guide, "KUBECONFIG=").trim_end_matches("/kubeconfig");
-    assert!(Path::new(folder).is_dir());
+    // Of its folders; its own kubeconfig is in the first, Nodefall's in the second.
+    let ours = format!("nodefall-{}-", process.id());
+    assert!(word(&guide, "KUBECONFIG=").contains(&ours));
+    assert!(!left(&ours).is_empty());
     let address = |path: &str| -> SocketAddr {
         let line = guide.lines().find(|line| line.contains(path));
         let line = line.unwrap_or_else(|| panic!("{path} is not in {guide}"));
@@ -57,12 +55,26 @@ fn by_hand(scene: &mut Scene) {
     });
     process.signal("INT");
     process.end(PATIENCE);
-    assert!(!Path::new(folder).exists(), "{folder} is left");
-    for process in fs::read_dir("/proc").expect("/proc").flatten() {
-        let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command);
-        assert!(!command.contains(folder), "{command} is left");
-    }
+    eventually("nothing is left", PATIENCE, || {
+        left(&ours).is_empty().then_some(())
+    });
+}
+
+/// Which folders and processes there are of that prefix.
+fn left(ours: &str) -> Vec<String> {
+    let folders = fs::read_dir(std::env::temp_dir()).expect("the temporary folder");
+    let folders = folders
+        .flatten()
+        .map(|entry| entry.path().display().to_string());
+    let processes = fs::read_dir("/proc").expect("/proc");
+    let processes = processes.flatten().map(|entry| {
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).into_owned()
+    });
+    folders
+        .chain(processes)
+        .filter(|name| name.contains(ours))
+        .collect()
 }
 
 /// What follows `before`, up to the next space.

@@ -16,8 +16,9 @@ mod road;
 mod untouched;
 
 use bed::{Bed, Scenario};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use nodefall_testbed::process;
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,28 +33,51 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     outages::SCENARIOS,
     removed::SCENARIOS,
     many::SCENARIOS,
-    interactive::SCENARIOS,
     rights::SCENARIOS,
     record::SCENARIOS,
 ];
 
+/// The cluster that the scenarios share.
+enum Shared {
+    /// Not started yet, or given up after a scenario that could not be tidied up after.
+    None,
+    Up(Box<Bed>),
+    /// It did not start, and would not the next time.
+    Dead,
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // The scenarios share one cluster.
+    // They share one cluster.
     arguments.test_threads = Some(1);
     process::end_on_signal();
-    let bed = Arc::new(Mutex::new(None));
-    let trials = SCENARIOS.concat().into_iter().map(|(name, scenario)| {
-        let bed = bed.clone();
-        Trial::test(name, move || {
-            // A scenario that failed has been tidied up after.
-            let mut bed = bed.lock().unwrap_or_else(PoisonError::into_inner);
-            bed.get_or_insert_with(Bed::start).play(scenario);
-            Ok(())
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let shared = Arc::new(Mutex::new(Shared::None));
+    // On a machine on which nothing else runs yet: it is timed.
+    let mut trials = vec![Trial::test(interactive::NAME, || {
+        interactive::by_hand();
+        Ok(())
+    })];
+    trials.extend(SCENARIOS.concat().into_iter().map(|(name, scenario)| {
+        let shared = shared.clone();
+        Trial::test(name, move || play(&shared, scenario))
+    }));
+    let conclusion = libtest_mimic::run(&arguments, trials);
     // Its processes end here.
-    drop(bed);
+    drop(shared);
     conclusion.exit_code()
+}
+
+fn play(shared: &Mutex<Shared>, scenario: Scenario) -> Result<(), Failed> {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    // What stands there if the start panics.
+    let mut bed = match std::mem::replace(&mut *shared, Shared::Dead) {
+        Shared::None => Box::new(Bed::start()),
+        Shared::Up(bed) => bed,
+        Shared::Dead => return Err("the cluster did not start, see above".into()),
+    };
+    *shared = Shared::None;
+    let played = bed.play(scenario);
+    // It could be tidied up after, failed or not.
+    *shared = Shared::Up(bed);
+    played.map_err(|panic| resume_unwind(panic))
 }

@@ -2,7 +2,7 @@
 
 use crate::bed::{LOST, Scenario, Scene};
 use nodefall_testbed::control_plane::Part;
-use nodefall_testbed::process::eventually;
+use nodefall_testbed::process::{PATIENCE, eventually};
 use nodefall_testbed::workload::{Pod, Workload};
 use std::thread;
 use std::time::Duration;
@@ -33,10 +33,7 @@ fn middle(scene: &mut Scene, name: &str) -> (Pod, nodefall_testbed::receiver::Re
 
 fn finished(scene: &Scene, pod: &Pod, receiver: &nodefall_testbed::receiver::Receiver) {
     // The scheduler and the controllers take their time to find the API server again.
-    eventually(&format!("{} is replaced", pod.name), RECOVERY, || {
-        let new = scene.cluster.pod(&pod.name)?;
-        (new.uid != pod.uid && new.ready).then_some(())
-    });
+    scene.cluster.replaced_within(RECOVERY, pod);
     scene.ended(receiver, "alert", "freed");
     let touched = scene.touched(&[pod]);
     assert!(
@@ -64,7 +61,10 @@ fn killed(scene: &mut Scene) {
 fn hangs(scene: &mut Scene) {
     let (pod, receiver) = middle(scene, "hangs");
     scene.cluster.plane.signal(Part::ApiServer, "STOP");
-    thread::sleep(Duration::from_secs(7));
+    let late = r#"nodefall_api_errors_total{reason="timeout",resource="pods",verb="get"}"#;
+    eventually("a read got no answer in time", PATIENCE, || {
+        (receiver.metric(late) >= 1.0).then_some(())
+    });
     assert_eq!(receiver.get("/-/healthy").status, 200);
     scene.cluster.plane.signal(Part::ApiServer, "CONT");
     finished(scene, &pod, &receiver);

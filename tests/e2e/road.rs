@@ -1,12 +1,12 @@
 //! The whole road, by alert and by sweep.
 
 use crate::bed::{LOST, NODEFALL, NODES, Scenario, Scene};
-use nodefall_testbed::cluster::PATIENCE;
 use nodefall_testbed::monitoring::{Stack, Targets};
-use nodefall_testbed::process::eventually;
+use nodefall_testbed::process::{PATIENCE, eventually};
 use nodefall_testbed::receiver::Receiver;
 use nodefall_testbed::state_metrics;
-use nodefall_testbed::workload::{Pod, Workload};
+use nodefall_testbed::workload::{NAMESPACE, Pod, unreachable_for};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const SCENARIOS: &[(&str, Scenario)] = &[
@@ -95,36 +95,80 @@ fn by_alert(scene: &mut Scene) {
         "{touched:?}"
     );
     assert_eq!(touched.len(), all.len());
-    // kubectl tells the story.
-    let told = scene.cluster.kubectl(&["describe", "node", &lost]);
-    assert!(told.contains("NodefallForceDeleted"), "{told}");
-    let told =
-        scene
-            .cluster
-            .kubectl(&["describe", "statefulset", "-n=monitoring", "prometheus-k8s"]);
-    assert!(
-        told.contains("NodefallForceDeleted") && told.contains("NodefallRecovered"),
-        "{told}"
-    );
+    // kubectl tells the story, once the Events are written.
+    let describe = |arguments: &[&str], words: &[&str]| {
+        eventually(
+            &format!("describe {arguments:?}: {words:?}"),
+            PATIENCE,
+            || {
+                let told = scene.cluster.kubectl(&[&["describe"], arguments].concat());
+                words.iter().all(|word| told.contains(word)).then_some(())
+            },
+        );
+    };
+    describe(&["node", &lost], &["NodefallForceDeleted"]);
+    let set = ["statefulset", "-n=monitoring", "prometheus-k8s"];
+    describe(&set, &["NodefallForceDeleted", "NodefallRecovered"]);
 }
 
+/// All of kube-prometheus' Prometheus and Alertmanager pods are on one node, and Kubernetes evicts
+/// them soon.
 fn by_sweep(scene: &mut Scene) {
-    let soon = |name| Workload::stateful_set(name).tolerates(2);
-    let prometheus = scene.run("prometheus-swept", soon("prometheus-swept"));
-    let alertmanager = scene.run("alertmanager-swept", soon("alertmanager-swept"));
-    let names = "prometheus-swept,alertmanager-swept";
-    let receiver = scene.receiver(names, &["--period=1s"]);
-    scene.cluster.cut_power(LOST);
-    for pod in [&prometheus, &alertmanager] {
-        let new = scene.cluster.replaced(pod);
-        assert!(NODES.contains(&new.node.as_str()));
+    let sets = ["prometheus-k8s", "alertmanager-main"];
+    let others = NODES.into_iter().filter(|node| *node != LOST);
+    others
+        .clone()
+        .for_each(|node| scene.cluster.cordon(node, true));
+    for set in sets {
+        tolerates(scene, set, &json!([unreachable_for(2)]));
+    }
+    let on_lost = |scene: &Scene| -> Vec<Pod> {
+        let mut pods = scene.cluster.pods();
+        pods.retain(|pod| pod.node == LOST && sets.iter().any(|set| pod.name.starts_with(set)));
+        pods
+    };
+    eventually("all are on one node", PATIENCE, || {
+        for pod in scene.cluster.pods() {
+            let named = sets.iter().any(|set| pod.name.starts_with(set));
+            if named && pod.node != LOST && !pod.terminating {
+                scene
+                    .cluster
+                    .kubectl(&["delete", "pod", "-n=monitoring", &pod.name]);
+            }
+        }
+        let there = on_lost(scene);
+        let well = there.iter().all(|pod| pod.ready && !pod.terminating);
+        (there.len() == 5 && well).then_some(())
+    });
+    others.for_each(|node| scene.cluster.cordon(node, false));
+    scene.cluster.lose(LOST);
+    let old = eventually("Kubernetes evicts them", PATIENCE, || {
+        let there = on_lost(scene);
+        (there.len() == 5 && there.iter().all(|pod| pod.terminating)).then_some(there)
+    });
+    // There is nobody who could tell.
+    assert!(old.iter().all(|pod| !pod.ready), "{old:?}");
+    let kubeconfig = scene.cluster.kubeconfig(&scene.scratch, "kubeconfig");
+    let options = ["--period=1s"];
+    let receiver =
+        Receiver::start(NODEFALL, &scene.scratch, "nodefall", &kubeconfig, &options).ready();
+    for pod in &old {
+        scene.cluster.replaced(pod);
     }
     scene.ended(&receiver, "sweep", "freed");
-    scene.counts(&receiver, "nodefall_recovery_duration_seconds_count", 2.0);
-    let mut touched = scene.touched(&[&prometheus, &alertmanager]);
-    touched.sort();
-    let delete = |pod: &Pod| ("delete".to_owned(), pod.name.clone());
-    assert_eq!(touched, [delete(&alertmanager), delete(&prometheus)]);
+    scene.counts(&receiver, "nodefall_recovery_duration_seconds_count", 5.0);
+    let touched = scene.touched(&old.iter().collect::<Vec<_>>());
+    assert_eq!(touched.len(), 5, "once each: {touched:?}");
+    for set in sets {
+        tolerates(scene, set, &Value::Null);
+    }
+}
+
+/// Sets the tolerations of a StatefulSet's pods, which are made anew.
+fn tolerates(scene: &Scene, set: &str, tolerations: &Value) {
+    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{set}");
+    let patch = json!({"spec": {"template": {"spec": {"tolerations": tolerations}}}});
+    scene.cluster.client.merge(&path, &patch);
 }
 
 fn by_quick_sweep(scene: &mut Scene) {

@@ -79,9 +79,11 @@ impl Call {
         self.user == "system:serviceaccount:monitoring:nodefall"
     }
 
-    /// True for what may destroy a pod: its deletion, or a change of it.
+    /// True for all that changes anything but the story that is told of it.
     pub fn is_destructive(&self) -> bool {
-        self.resource == "pods" && matches!(self.verb.as_str(), "delete" | "patch" | "update")
+        let reads = matches!(self.verb.as_str(), "get" | "list" | "watch");
+        let tells = matches!(&*self.resource, "events" | "selfsubjectaccessreviews");
+        !(reads || tells && self.verb == "create")
     }
 
     /// The UID that a destructive call is bound to.
@@ -118,6 +120,8 @@ impl Audit {
     /// When the log cannot be read.
     pub fn ours(&self, since: Mark) -> Vec<Call> {
         let mut file = File::open(&self.0).expect("an audit log");
+        let length = file.metadata().expect("its length").len();
+        assert!(length >= since.0, "the audit log was cut off");
         let mut text = String::new();
         file.seek(SeekFrom::Start(since.0)).expect("a place in it");
         file.read_to_string(&mut text).expect("a log in UTF-8");
@@ -131,7 +135,7 @@ impl Audit {
         calls
     }
 
-    /// The deletions and changes of pods among them.
+    /// The ones among them that change anything, Events apart.
     pub fn destructive(&self, since: Mark) -> Vec<Call> {
         let mut calls = self.ours(since);
         calls.retain(Call::is_destructive);

@@ -1,6 +1,6 @@
 //! A whole cluster: control plane, kubelets, and what a user installs.
 
-use crate::access::{Access, config};
+use crate::access::config;
 use crate::audit::Audit;
 use crate::client::Client;
 use crate::control_plane::{ControlPlane, Part};
@@ -17,7 +17,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// The longest that a busy machine takes for what takes a quiet one seconds.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Where nodes are unless it matters.
 pub const ZONE: &str = "zone-1";
@@ -64,7 +64,7 @@ impl Cluster {
 
     /// Waits until the API server answers, and the namespaces that it makes itself are there.
     pub fn answers(&self) {
-        eventually("the API server is ready", PATIENCE, || {
+        eventually("the API server is ready", SETTLED, || {
             let ready = self.client.send(&Method::GET, "/readyz", &[], &Value::Null);
             let there = self
                 .client
@@ -114,7 +114,7 @@ impl Cluster {
         self.kubectl(&["apply", "-f", &file.display().to_string()]);
         let folder = repository("manifests");
         self.kubectl(&["apply", "-k", &folder.display().to_string()]);
-        eventually("what was installed runs", PATIENCE, || {
+        eventually("what was installed runs", SETTLED, || {
             let pods = self.pods();
             let named = |name: &str| pods.iter().any(|pod| pod.name.starts_with(name));
             let there = ["prometheus-k8s-1", "alertmanager-main-2", "nodefall-"];
@@ -205,7 +205,6 @@ impl Cluster {
             match self.node(node) {
                 None => self.add_node(node, ZONE),
                 Some(_) => {
-                    self.kubelet(node).wake();
                     self.give_power(node);
                     self.report(node, true);
                     self.cordon(node, false);
@@ -223,7 +222,7 @@ impl Cluster {
         for other in others.iter().filter(|name| !nodes.contains(&name.as_str())) {
             self.remove_node(other);
         }
-        eventually("the pods are well", PATIENCE, || {
+        eventually("the pods are well", SETTLED, || {
             self.pods()
                 .iter()
                 .all(|pod| pod.ready && !pod.terminating)
@@ -255,13 +254,6 @@ impl Cluster {
         self.client.merge(&node_path(node), &patch);
     }
 
-    /// Renews the node's Lease as its kubelet would.
-    pub fn renew_lease(&self, node: &str) {
-        let now = format!("{:.6}", jiff::Timestamp::now());
-        let patch = json!({"spec": {"renewTime": now}});
-        self.client.merge(&kubelet::lease_path(node), &patch);
-    }
-
     /// Reads a Node.
     pub fn node(&self, node: &str) -> Option<Value> {
         self.client.get(&node_path(node))
@@ -286,14 +278,19 @@ impl Cluster {
 
     /// Waits until a pod of that name is Ready on that node.
     pub fn runs(&self, name: &str, node: &str) -> Pod {
-        eventually(&format!("{name} runs on {node}"), PATIENCE, || {
+        eventually(&format!("{name} runs on {node}"), SETTLED, || {
             self.pod(name).filter(|pod| pod.ready && pod.node == node)
         })
     }
 
     /// Waits until `old` is replaced: the name is another pod's, Ready on another node.
     pub fn replaced(&self, old: &Pod) -> Pod {
-        eventually(&format!("{} is replaced", old.name), PATIENCE, || {
+        self.replaced_within(SETTLED, old)
+    }
+
+    /// The same with a patience of one's own.
+    pub fn replaced_within(&self, patience: Duration, old: &Pod) -> Pod {
+        eventually(&format!("{} is replaced", old.name), patience, || {
             let new = self.pod(&old.name)?;
             (new.uid != old.uid && new.node != old.node && new.ready).then_some(new)
         })
@@ -301,16 +298,11 @@ impl Cluster {
 
     /// The longest that the control plane takes to see that a node is gone, or back.
     fn silence(&self) -> Duration {
-        self.profile.grace + PATIENCE
+        self.profile.grace + SETTLED
     }
 
     fn kubelet(&mut self, node: &str) -> &mut Kubelet {
         self.kubelets.get_mut(node).expect("a node of ours")
-    }
-
-    /// Who may enter.
-    pub fn access(&self) -> &Access {
-        &self.plane.access
     }
 }
 

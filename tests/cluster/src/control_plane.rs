@@ -52,6 +52,8 @@ pub struct ControlPlane {
     ports: Ports,
     /// In the order of [`Part::ALL`]; dropped in reverse, so that nobody waits for who is gone.
     parts: Vec<Option<Process>>,
+    /// Which were started with options of a test.
+    altered: Vec<Part>,
     /// How often a part was started: a log of its own for each time.
     starts: usize,
 }
@@ -81,6 +83,7 @@ impl ControlPlane {
             profile,
             ports,
             parts: Part::ALL.map(|_| None).into(),
+            altered: Vec::new(),
             starts: 0,
         };
         plane.begin(Part::Etcd);
@@ -108,6 +111,10 @@ impl ControlPlane {
             Part::Scheduler => self.scheduler(),
         });
         command.args(options);
+        self.altered.retain(|altered| *altered != part);
+        if !options.is_empty() {
+            self.altered.push(part);
+        }
         self.starts += 1;
         let log = format!("{}-{}", part.name(), self.starts);
         let process = Process::start(&self.scratch, &log, &mut command);
@@ -128,11 +135,14 @@ impl ControlPlane {
         process.expect("a part that runs").signal(name);
     }
 
-    /// Starts what was killed, and lets go on what was stopped.
+    /// Starts what was killed or altered, and lets go on what was stopped.
     ///
     /// # Panics
     /// When a program is missing.
     pub fn restore(&mut self) {
+        for part in std::mem::take(&mut self.altered) {
+            self.kill(part);
+        }
         for part in Part::ALL {
             let process = self.parts[part as usize].as_mut();
             match process.map(|process| (process.is_running(), process)) {
@@ -187,6 +197,8 @@ impl ControlPlane {
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", self.audit.display()),
             "--audit-log-mode=blocking".to_owned(),
+            // One file, however long it becomes.
+            "--audit-log-maxsize=0".to_owned(),
         ]
     }
 

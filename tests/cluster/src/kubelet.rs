@@ -67,13 +67,16 @@ impl Kubelet {
         self.process = None;
     }
 
-    /// The power is back: the kubelet starts, renews its Lease and reports its node Ready.
+    /// The power is back: the kubelet starts, renews its Lease and reports its node Ready. One that
+    /// hangs goes on.
     ///
     /// # Panics
     /// When the API server does not answer.
     pub fn give_power(&mut self, access: &Access, scratch: &Scratch, client: &Client) {
-        if self.process.is_some() {
-            return;
+        if let Some(process) = &mut self.process
+            && process.is_running()
+        {
+            return process.signal("CONT");
         }
         // Else kwok would wait until its predecessor's Lease has run out; a kubelet does not.
         if client.get(&lease_path(&self.node)).is_some() {
@@ -83,13 +86,6 @@ impl Kubelet {
             );
         }
         self.boot(access, scratch);
-    }
-
-    /// Lets a kubelet that hangs go on.
-    pub fn wake(&self) {
-        if let Some(process) = &self.process {
-            process.signal("CONT");
-        }
     }
 
     /// The kubelet hangs; its containers would run on.
@@ -105,6 +101,15 @@ impl Kubelet {
 /// Where the node's Lease is.
 pub fn lease_path(node: &str) -> String {
     format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}")
+}
+
+/// Renews the node's Lease, as its kubelet does.
+///
+/// # Panics
+/// When the API server refuses it.
+pub fn renew(client: &Client, node: &str) {
+    let now = format!("{:.6}", jiff::Timestamp::now());
+    client.merge(&lease_path(node), &json!({"spec": {"renewTime": now}}));
 }
 
 /// Lets the kubelet report Ready `False`, or `True` again.

@@ -24,7 +24,8 @@ static OURS: Mutex<Ours> = Mutex::new(Ours {
 });
 
 struct Ours {
-    processes: Vec<u32>,
+    /// Their ids, and which of them have children of their own.
+    processes: Vec<(u32, bool)>,
     folders: Vec<PathBuf>,
 }
 
@@ -53,21 +54,44 @@ pub fn end_on_signal() {
         });
         // Held until the end: nobody starts anything any more.
         let ours = ours();
-        for process in &ours.processes {
+        let parents = ours.processes.iter().filter(|(_, is_parent)| *is_parent);
+        for (process, _) in parents {
+            kill("TERM", *process);
+            has_ended(*process, LAST_WORDS);
+        }
+        for (process, _) in &ours.processes {
             kill("KILL", *process);
         }
+        for (process, _) in &ours.processes {
+            has_ended(*process, LAST_WORDS);
+        }
         for folder in &ours.folders {
-            let _ = fs::remove_dir_all(folder);
+            // What runs for a moment (kubectl) may be writing there.
+            while fs::remove_dir_all(folder).is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
         }
         std::process::exit(130);
     });
 }
+
+/// How long a process with children gets to end them.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 fn kill(signal: &str, process: u32) -> bool {
     let status = Command::new("sh")
         .args(["-c", "kill -$0 $1 2>&-", signal, &process.to_string()])
         .status();
     status.is_ok_and(|status| status.success())
+}
+
+/// Waits for the end of a process that somebody else has to reap.
+fn has_ended(process: u32, patience: Duration) {
+    let started = Instant::now();
+    let command = format!("/proc/{process}/cmdline");
+    while started.elapsed() < patience && fs::read(&command).is_ok_and(|line| !line.is_empty()) {
+        thread::sleep(Duration::from_millis(25));
+    }
 }
 
 /// Prints a line past the test harness, which shows nothing of tests that pass.
@@ -134,8 +158,8 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        ours().folders.retain(|folder| *folder != self.0);
         let _ = fs::remove_dir_all(&self.0);
+        ours().folders.retain(|folder| *folder != self.0);
     }
 }
 
@@ -144,6 +168,8 @@ pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
+    /// It has children of its own.
+    is_parent: bool,
 }
 
 impl Process {
@@ -158,9 +184,26 @@ impl Process {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        ours.processes.push(child.id());
+        ours.processes.push((child.id(), false));
         let name = name.to_owned();
-        Self { child, name, log }
+        Self {
+            child,
+            name,
+            log,
+            is_parent: false,
+        }
+    }
+
+    /// It has children of its own: at its end it is told to end them, before it is killed.
+    pub fn parent(mut self) -> Self {
+        self.is_parent = true;
+        let id = self.id();
+        let mut ours = ours();
+        for (process, is_parent) in &mut ours.processes {
+            *is_parent |= *process == id;
+        }
+        drop(ours);
+        self
     }
 
     /// Its process id.
@@ -206,9 +249,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        ours().processes.retain(|process| *process != self.id());
+        if self.is_parent && self.is_running() && kill("TERM", self.id()) {
+            has_ended(self.id(), LAST_WORDS);
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
+        ours()
+            .processes
+            .retain(|(process, _)| *process != self.id());
         let _ = self.child.wait();
         if thread::panicking() {
             let log = self.log();

@@ -82,14 +82,6 @@ impl Workload {
         )
     }
 
-    /// Evicted from an unreachable node after so many seconds.
-    pub fn tolerates(self, seconds: u64) -> Self {
-        self.pod("tolerations", json!([{
-            "key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
-            "tolerationSeconds": seconds,
-        }]))
-    }
-
     /// Held by that finalizer when it is deleted.
     pub fn finalizer(mut self, finalizer: &str) -> Self {
         self.object["spec"]["template"]["metadata"]["finalizers"] = json!([finalizer]);
@@ -130,6 +122,14 @@ impl Workload {
         let path = path(self.kind, namespace.expect("a namespace"));
         client.create(&path, &self.object);
     }
+}
+
+/// The toleration of an unreachable node for so many seconds.
+pub fn unreachable_for(seconds: u64) -> Value {
+    json!({
+        "key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+        "tolerationSeconds": seconds,
+    })
 }
 
 /// Where the objects of that kind are.

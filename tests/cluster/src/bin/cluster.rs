@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let kubeconfig = cluster.kubeconfig(&scratch, "nodefall.kubeconfig");
     // The pods that the manifests made run nothing: this process does their work, with their rights.
     let receiver = Receiver::start(program, &scratch, "nodefall", &kubeconfig, &[]).ready();
-    let admin = cluster.access().admin.display().to_string();
+    let admin = cluster.plane.access.admin.display().to_string();
     let kubectl = cluster.program("kubectl").display().to_string();
     let alert = scratch.write("alert.json", &notification("firing", NODES[0]));
     let (alert, log) = (alert.display(), scratch.path("nodefall.log"));

@@ -3,9 +3,9 @@
 use crate::roads::{Means, ROADS, Road};
 use crate::volumes;
 use jiff::Timestamp;
-use nodefall_testbed::cluster::{Cluster, PATIENCE};
+use nodefall_testbed::cluster::Cluster;
 use nodefall_testbed::monitoring::{Stack, Targets};
-use nodefall_testbed::process::{Scratch, eventually};
+use nodefall_testbed::process::{PATIENCE, Scratch, eventually};
 use nodefall_testbed::profile::Profile;
 use nodefall_testbed::receiver::Receiver;
 use nodefall_testbed::state_metrics;
