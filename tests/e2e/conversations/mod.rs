@@ -1,0 +1,142 @@
+//! The embedded cluster is held to the real one: the same conversations are held with both, and what
+//! they answer must be the same.
+//!
+//! A conversation is one list of steps ([`script`]). Playing it ([`player`]) leaves a [`transcript`];
+//! the two are compared field by field, but for the [`differences`] that are listed with their reason.
+
+mod asking;
+mod creating;
+mod deleting;
+mod differences;
+mod events;
+mod leases;
+mod losing;
+mod objects;
+mod orphans;
+mod patching;
+mod player;
+mod reading;
+mod script;
+mod transcript;
+mod workloads;
+
+use self::differences::{DIFFERENCES, Difference};
+use self::player::Partner;
+use self::script::Step;
+use self::transcript::Entry;
+use nodefall::demo::{Cluster as Embedded, Constants, Layout};
+use nodefall_testbed::cluster::Cluster;
+use nodefall_testbed::profile::Profile;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::thread;
+use std::time::Duration;
+
+/// All conversations. Each leaves the cluster as it found it.
+pub const CONVERSATIONS: &[(&str, fn(&mut Cluster))] = &[
+    ("asking", |cluster| compare("asking", &asking::script(), cluster)),
+    ("reading", |cluster| compare("reading", &reading::script(), cluster)),
+    ("creating", |cluster| compare("creating", &creating::script(), cluster)),
+    ("patching", |cluster| compare("patching", &patching::script(), cluster)),
+    ("deleting", |cluster| compare("deleting", &deleting::script(), cluster)),
+    ("leases", |cluster| compare("leases", &leases::script(), cluster)),
+    ("events", |cluster| compare("events", &events::script(), cluster)),
+    ("workloads", |cluster| compare("workloads", &workloads::script(), cluster)),
+    ("losing", |cluster| compare("losing", &losing::script(), cluster)),
+    ("orphans", |cluster| compare("orphans", &orphans::script(), cluster)),
+];
+
+/// Kubernetes as quick as [`Profile::QUICK`], with kubelets as quick as kwok.
+fn constants() -> Constants {
+    let quick = Profile::QUICK;
+    Constants {
+        start: jiff::Timestamp::now(),
+        lease_duration: quick.lease,
+        renew_interval: quick.lease / 4,
+        node_ready_delay: Duration::from_millis(200),
+        monitor_period: quick.monitor,
+        grace_period: quick.grace,
+        taint_interval: Duration::from_secs_f32(1.0 / quick.taint_rate),
+        toleration: quick.toleration,
+        pod_start: Duration::from_millis(50),
+        pod_stop: Duration::from_millis(50),
+        ..Constants::default()
+    }
+}
+
+/// Holds a conversation with both at once.
+///
+/// # Panics
+/// With a diff, when they do not answer alike.
+fn compare(name: &str, script: &[Step], cluster: &mut Cluster) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("threads");
+    let mut embedded = {
+        let _inside = runtime.enter();
+        Embedded::new(constants(), &Layout::kube_prometheus())
+    };
+    let runner = embedded.clone();
+    runtime.spawn(async move { runner.run().await });
+    let client = {
+        let _inside = runtime.enter();
+        embedded.client()
+    };
+    let (real, simulated) = thread::scope(|scope| {
+        let handle = runtime.handle().clone();
+        let other = scope.spawn(move || {
+            let machines = &mut embedded;
+            let mut partner = Partner { client, runtime: handle, machines };
+            partner.play(script)
+        });
+        let client = cluster.client.clone();
+        let mut partner = Partner {
+            client: client.kube(),
+            runtime: client.runtime().handle().clone(),
+            machines: cluster,
+        };
+        (partner.play(script), other.join().expect("a transcript"))
+    });
+    let listed = DIFFERENCES.iter().filter(|one| one.conversation == name);
+    let said = diff(&real, &simulated, &listed.collect::<Vec<_>>());
+    assert!(said.is_empty(), "{name}: the real cluster (-) and the embedded one (+)\n{said}");
+}
+
+/// What differs without being listed, and what is listed without differing; empty when all is well.
+fn diff(real: &[Entry], embedded: &[Entry], listed: &[&Difference]) -> String {
+    let mut said = String::new();
+    let mut used = vec![false; listed.len()];
+    let nothing = BTreeMap::new();
+    for (number, (title, lines)) in real.iter().enumerate() {
+        let others = embedded.get(number).map_or(&nothing, |(_, lines)| lines);
+        let mut of_step = String::new();
+        for field in lines.keys().chain(others.keys()).collect::<BTreeSet<_>>() {
+            let (one, other) = (lines.get(field), others.get(field));
+            if one == other {
+                continue;
+            }
+            let covers = |known: &Difference| {
+                let below = field.strip_prefix(known.field);
+                known.step == title && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if let Some(at) = listed.iter().position(|known| covers(known)) {
+                used[at] = true;
+                continue;
+            }
+            for (sign, value) in [('-', one), ('+', other)] {
+                if let Some(value) = value {
+                    let _ = writeln!(of_step, "    {sign} {field}: {value}");
+                }
+            }
+        }
+        if !of_step.is_empty() {
+            let _ = write!(said, "  {title}\n{of_step}");
+        }
+    }
+    for (known, _) in listed.iter().zip(used).filter(|(_, used)| !used) {
+        let _ = writeln!(said, "  {}\n    {} differs no more: take it off the list", known.step, known.field);
+    }
+    said
+}
