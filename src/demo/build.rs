@@ -1,13 +1,16 @@
 //! Builds a world from a layout: everything runs and is Ready from the first moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeStatus, NodeSystemInfo, Pod};
+use k8s_openapi::api::core::v1::{
+    Namespace, NamespaceSpec, NamespaceStatus, Node, NodeAddress, NodeStatus, NodeSystemInfo, Pod,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::constants::Constants;
+use super::controllers::deployment::replicaset_of;
 use super::controllers::heartbeat::report;
 use super::controllers::replicated::{daemon, replica};
 use super::controllers::statefulset::member;
@@ -21,6 +24,7 @@ const KUBELET: &str = "kubelet";
 /// A world in good order.
 pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     let mut world = World::new(constants);
+    add_namespaces(&mut world, layout);
     for plan in &layout.nodes {
         add_node(&mut world, plan);
     }
@@ -35,8 +39,8 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     }
     let mut turn = 0;
     for plan in &layout.replicasets {
-        let deployment = world.next_uid();
-        let set = world.create("kubectl", plan.replicaset(deployment));
+        let deployment = world.create("kubectl", plan.deployment());
+        let set = world.create("deployment-controller", replicaset_of(&deployment));
         for _ in 0..plan.replicas {
             let suffix = world.suffix(5);
             let pod = replica(&set, &suffix, &world.constants);
@@ -58,6 +62,34 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
         place(&mut world, pod, node(number));
     }
     world
+}
+
+/// Those that every cluster has, and those of the workloads.
+fn add_namespaces(world: &mut World, layout: &Layout) {
+    let plans = layout.statefulsets.iter().chain(&layout.replicasets);
+    let plans = plans.chain(&layout.daemonsets).chain(&layout.pods);
+    let mut names = BTreeSet::from(["default", "kube-system", "kube-public", LEASES]);
+    names.extend(plans.map(|plan| plan.namespace.as_str()));
+    for name in names {
+        let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
+        world.create(
+            "kube-apiserver",
+            Namespace {
+                metadata: ObjectMeta {
+                    name: Some(name.to_owned()),
+                    labels: Some(labels),
+                    ..ObjectMeta::default()
+                },
+                spec: Some(NamespaceSpec {
+                    finalizers: Some(vec!["kubernetes".to_owned()]),
+                }),
+                status: Some(NamespaceStatus {
+                    phase: Some("Active".to_owned()),
+                    ..NamespaceStatus::default()
+                }),
+            },
+        );
+    }
 }
 
 /// Adds a machine, and the Node and Lease that its kubelet registers.

@@ -153,6 +153,9 @@ pub fn set_pod_condition(
         reason: reason.map(str::to_owned),
         message: message.map(str::to_owned),
         last_transition_time: since,
+        observed_generation: (kind == "DisruptionTarget")
+            .then_some(pod.metadata.generation)
+            .flatten(),
         ..PodCondition::default()
     };
     match known {

@@ -16,7 +16,11 @@ fn main() {
         let began = std::time::Instant::now();
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(&mut cluster)));
         bad += usize::from(done.is_err());
-        eprintln!("=== {name}: {} in {:.1?}", if done.is_ok() { "ok" } else { "FAILED" }, began.elapsed());
+        eprintln!(
+            "=== {name}: {} in {:.1?}",
+            if done.is_ok() { "ok" } else { "FAILED" },
+            began.elapsed()
+        );
     }
     drop(cluster);
     std::process::exit(i32::from(bad > 0));

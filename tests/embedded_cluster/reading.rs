@@ -140,7 +140,8 @@ async fn unknown_paths_and_methods_are_refused_as_in_a_real_one() {
         );
     }
     assert_eq!(get(&cluster, "/nothing").await, (404, Value::Null));
-    let response = send(&cluster, Method::DELETE, "/api/v1/nodes", &[], Value::Null).await;
+    let path = "/api/v1/nodes/node-1";
+    let response = send(&cluster, Method::POST, path, &[], Value::Null).await;
     assert_eq!(response.status(), 405);
 }
 

@@ -56,6 +56,7 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
     let spec = set.spec.clone().unwrap_or_default();
     let name = member_name(set, ordinal);
     let mut pod = pod_of(set, &spec.template, name.clone(), constants);
+    pod.metadata.generate_name = set.metadata.name.as_ref().map(|name| format!("{name}-"));
     let labels = pod.metadata.labels.get_or_insert_default();
     labels.insert(
         "statefulset.kubernetes.io/pod-name".to_owned(),
@@ -68,6 +69,7 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
     labels.insert(REVISION_LABEL.to_owned(), update_revision(set));
     let pod_spec = pod.spec.get_or_insert_default();
     pod_spec.hostname = Some(name.clone());
+    pod_spec.subdomain.clone_from(&spec.service_name);
     for template in spec.volume_claim_templates.iter().flatten() {
         let claim = template.metadata.name.clone().unwrap_or_default();
         pod_spec.volumes.get_or_insert_default().push(Volume {

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::call::Call;
 use super::failure::Failure;
+use super::resources::Resource;
 use crate::demo::objects::{node_name, phase};
 use crate::demo::world::{Key, Kind};
 
@@ -69,9 +70,21 @@ impl Selectable for Pod {
     }
 }
 
+impl Selectable for k8s_openapi::api::apps::v1::Deployment {}
+impl Selectable for k8s_openapi::api::core::v1::Namespace {
+    fn field(&self, name: &str) -> Option<String> {
+        match name {
+            "status.phase" => self.status.as_ref()?.phase.clone(),
+            name => meta_field(&self.metadata, name),
+        }
+    }
+}
+
 impl Selectable for Event {
     fn field(&self, name: &str) -> Option<String> {
         let of = self.regarding.clone().unwrap_or_default();
+        let source = self.deprecated_source.as_ref();
+        let source = source.and_then(|source| source.component.clone());
         let value = match name.replacen("involvedObject.", "regarding.", 1).as_str() {
             "regarding.kind" => of.kind,
             "regarding.namespace" => of.namespace,
@@ -82,11 +95,70 @@ impl Selectable for Event {
             "regarding.fieldPath" => of.field_path,
             "reason" => self.reason.clone(),
             "type" => self.type_.clone(),
-            "reportingController" => self.reporting_controller.clone(),
+            "reportingController" | "reportingComponent" => self.reporting_controller.clone(),
+            "source" => source.or_else(|| self.reporting_controller.clone()),
             name => return meta_field(&self.metadata, name),
         };
         Some(value.unwrap_or_default())
     }
+}
+
+/// Whether a list of that resource can be selected by a field, besides name and namespace.
+fn is_known(resource: Resource, field: &str) -> bool {
+    let about = |word: &str| {
+        const PARTS: [&str; 7] = [
+            "kind",
+            "namespace",
+            "name",
+            "uid",
+            "apiVersion",
+            "resourceVersion",
+            "fieldPath",
+        ];
+        let part = field.strip_prefix(word);
+        part.is_some_and(|part| PARTS.contains(&part)) || matches!(field, "reason" | "type")
+    };
+    match resource {
+        Resource::Pods => matches!(
+            field,
+            "spec.nodeName"
+                | "spec.restartPolicy"
+                | "spec.schedulerName"
+                | "spec.serviceAccountName"
+                | "status.phase"
+                | "status.podIP"
+        ),
+        Resource::Nodes => field == "spec.unschedulable",
+        Resource::Namespaces => field == "status.phase",
+        Resource::Events => about("regarding.") || field == "reportingController",
+        Resource::CoreEvents => {
+            about("involvedObject.") || matches!(field, "reportingComponent" | "source")
+        }
+        _ => false,
+    }
+}
+
+/// Refuses what the resource cannot be selected by, also where nothing would be looked at.
+fn check_field(call: &Call, field: &str) -> Result<(), Failure> {
+    let common = matches!(field, "metadata.name" | "metadata.namespace");
+    if common || is_known(call.resource, field) {
+        return Ok(());
+    }
+    let own = matches!(
+        call.resource,
+        Resource::Pods
+            | Resource::Nodes
+            | Resource::Namespaces
+            | Resource::Events
+            | Resource::CoreEvents
+    );
+    Err(Failure::bad_request(match own {
+        true => format!("field label not supported: {field}"),
+        false => format!(
+            "\"{field}\" is not a known field selector: only \"metadata.name\", \
+             \"metadata.namespace\""
+        ),
+    }))
 }
 
 /// What a list asks for.
@@ -107,18 +179,30 @@ impl Selection {
         let fields = call
             .param("fieldSelector")
             .map_or(Ok(Vec::new()), read_fields)?;
+        for (field, ..) in &fields {
+            check_field(call, field)?;
+        }
         let labels = call
             .param("labelSelector")
             .map_or(Ok(Vec::new()), read_labels)?;
-        let limit = match call.param("limit").map(str::parse::<usize>) {
-            None | Some(Ok(0)) => None,
-            Some(Ok(limit)) => Some(limit),
-            Some(Err(_)) => return Err(Failure::bad_request("limit is not a number".to_owned())),
+        let limit = match call.param("limit").map(str::parse::<i64>) {
+            None => None,
+            Some(Ok(limit)) => usize::try_from(limit).ok().filter(|limit| *limit > 0),
+            Some(Err(_)) => {
+                let text = call.param("limit").unwrap_or_default();
+                let words = format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
+                return Err(Failure::bad_request(words));
+            }
         };
         let after = match call.param("continue") {
             None => None,
+            Some(_) if call.param("resourceVersion").is_some() => {
+                let words = "specifying resource version is not allowed when using continue";
+                return Err(Failure::bad_request(words.to_owned()));
+            }
             Some(token) => Some(read_token(token).ok_or_else(|| {
-                Failure::bad_request("continue key is not valid: unrecognized".to_owned())
+                let words = "invalid continue token: continue key is not valid: no such token";
+                Failure::bad_request(words.to_owned())
             })?),
         };
         Ok(Self {
@@ -313,6 +397,10 @@ mod tests {
     fn fields_select_and_unknown_ones_are_refused() {
         assert_eq!(selects("", "spec.nodeName=,status.phase!=Failed"), Ok(true));
         assert_eq!(selects("", "status.phase=Failed"), Ok(false));
+        assert!(is_known(Resource::Pods, "spec.nodeName"));
+        assert!(!is_known(Resource::Nodes, "spec.nodeName"));
+        assert!(is_known(Resource::CoreEvents, "involvedObject.name"));
+        assert!(!is_known(Resource::Events, "involvedObject.name"));
         let refusal = selects("", "spec.color=red").unwrap_err();
         assert_eq!((refusal.code, refusal.reason), (400, "BadRequest"));
     }

@@ -27,19 +27,39 @@ pub fn script() -> Vec<Step> {
         create("a pod", PODS, &pod("made", NOWHERE)).keep(&["/metadata", "/spec", "/status"]),
         create("the same again", PODS, &pod("made", NOWHERE)),
         get("as it is kept", &made).keep(&["/metadata", "/spec", "/status"]),
-        create("a dry run of the same", &format!("{PODS}?dryRun=All"), &pod("made", NOWHERE)),
-        create("a dry run", &format!("{PODS}?dryRun=All"), &pod("made-dry", NOWHERE))
-            .keep(&["/metadata", "/spec", "/status"]),
+        create(
+            "a dry run of the same",
+            &format!("{PODS}?dryRun=All"),
+            &pod("made", NOWHERE),
+        ),
+        create(
+            "a dry run",
+            &format!("{PODS}?dryRun=All"),
+            &pod("made-dry", NOWHERE),
+        )
+        .keep(&["/metadata", "/spec", "/status"]),
         get("a dry run makes nothing", &at(PODS, "made-dry")),
         create("a name in capitals", PODS, &pod("Made", NOWHERE)),
         create("a name that is none", PODS, &pod("", NOWHERE)),
-        create("in a namespace that is missing", "/api/v1/namespaces/none/pods", &{
-            let mut pod = pod("made", NOWHERE);
-            pod["metadata"]["namespace"] = json!("none");
-            pod
-        }),
-        create("in another namespace than it says", PODS, &elsewhere("namespace")),
-        create("with a resourceVersion", PODS, &elsewhere("resourceVersion")),
+        create(
+            "in a namespace that is missing",
+            "/api/v1/namespaces/none/pods",
+            &{
+                let mut pod = pod("made", NOWHERE);
+                pod["metadata"]["namespace"] = json!("none");
+                pod
+            },
+        ),
+        create(
+            "in another namespace than it says",
+            PODS,
+            &elsewhere("namespace"),
+        ),
+        create(
+            "with a resourceVersion",
+            PODS,
+            &elsewhere("resourceVersion"),
+        ),
         create("with a UID of its own", PODS, &{
             let mut pod = pod("made-uid", NOWHERE);
             pod["metadata"]["uid"] = json!("elsewhere");
@@ -60,7 +80,11 @@ pub fn script() -> Vec<Step> {
             .keep(&["/metadata"])
             .capture("made", "/metadata/name"),
         delete("the generated one", &at(PODS, "$made"), &now()).keep(&["/metadata/generateName"]),
-        create("with a generated name that ends in a dot", PODS, &generated("made.")),
+        create("with a prefix that ends in a dot", PODS, &{
+            let mut pod = generated("made.");
+            pod["metadata"]["name"] = json!("made-dot");
+            pod
+        }),
         create("with a finalizer that has no domain", PODS, &{
             let mut pod = pod("made-held", NOWHERE);
             pod["metadata"]["finalizers"] = json!(["hold"]);
@@ -71,17 +95,35 @@ pub fn script() -> Vec<Step> {
             pod["spec"] = json!({});
             pod
         }),
-        send("malformed JSON", Method::POST, PODS, JSON, "{\"kind\":\"Pod\","),
+        send(
+            "malformed JSON",
+            Method::POST,
+            PODS,
+            JSON,
+            "{\"kind\":\"Pod\",",
+        ),
         send("a list for an object", Method::POST, PODS, JSON, "[]"),
         send("nothing", Method::POST, PODS, JSON, ""),
-        send("a field of another type", Method::POST, PODS, JSON,
-            r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":7}}"#),
+        send(
+            "a field of another type",
+            Method::POST,
+            PODS,
+            JSON,
+            r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":7}}"#,
+        ),
         send("text", Method::POST, PODS, "text/plain", "pod"),
         create("a StatefulSet", SETS, &stateful_set("made", 0)).keep(&["/metadata", "/spec"]),
         create("the same StatefulSet again", SETS, &stateful_set("made", 0)),
-        create("a StatefulSet whose labels do not match", SETS,
-            &invalid_set("selector", json!({"matchLabels": {"app": "other"}}))),
-        create("a StatefulSet of fewer than none", SETS, &invalid_set("replicas", json!(-1))),
+        create(
+            "a StatefulSet whose labels do not match",
+            SETS,
+            &invalid_set("selector", json!({"matchLabels": {"app": "other"}})),
+        ),
+        create(
+            "a StatefulSet of fewer than none",
+            SETS,
+            &invalid_set("replicas", json!(-1)),
+        ),
         delete("the StatefulSet", &set, &Value::Null),
         until_gone("the StatefulSet is gone", &set),
         delete("the pod", &made, &now()).keep(&["/metadata"]),

@@ -36,10 +36,29 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 pub fn script() -> Vec<Step> {
-    let all = &["/metadata/name", "/metadata/namespace", "/eventTime", "/action", "/reason", "/type", "/note",
-        "/message", "/regarding", "/involvedObject", "/related", "/series", "/reportingController",
-        "/reportingComponent", "/reportingInstance", "/count", "/deprecatedCount", "/source",
-        "/deprecatedSource", "/firstTimestamp", "/deprecatedFirstTimestamp"];
+    let all = &[
+        "/metadata/name",
+        "/metadata/namespace",
+        "/eventTime",
+        "/action",
+        "/reason",
+        "/type",
+        "/note",
+        "/message",
+        "/regarding",
+        "/involvedObject",
+        "/related",
+        "/series",
+        "/reportingController",
+        "/reportingComponent",
+        "/reportingInstance",
+        "/count",
+        "/deprecatedCount",
+        "/source",
+        "/deprecatedSource",
+        "/firstTimestamp",
+        "/deprecatedFirstTimestamp",
+    ];
     let one = format!("{NEW}/talk.1");
     let names = &["/items/*/metadata/name"];
     let series = |count: u32| json!({"series": {"count": count, "lastObservedTime": "2026-01-01T00:00:09.000000Z"}});
@@ -48,32 +67,75 @@ pub fn script() -> Vec<Step> {
         create("it again", NEW, &event("talk.1")),
         create("a prefix that ends in a dot", NEW, &{
             let mut event = event("");
-            event["metadata"] = json!({"generateName": "talk.", "namespace": "monitoring", "name": "talk.7"});
+            event["metadata"] =
+                json!({"generateName": "talk.", "namespace": "monitoring", "name": "talk.7"});
             event
         }),
         create("without a time", NEW, &with("eventTime", Value::Null)),
         create("without an action", NEW, &with("action", Value::Null)),
         create("without a reason", NEW, &with("reason", Value::Null)),
-        create("without a controller", NEW, &with("reportingController", Value::Null)),
-        create("with a controller that is no name", NEW, &with("reportingController", json!("No Name"))),
-        create("without an instance", NEW, &with("reportingInstance", Value::Null)),
+        create(
+            "without a controller",
+            NEW,
+            &with("reportingController", Value::Null),
+        ),
+        create(
+            "with a controller that is no name",
+            NEW,
+            &with("reportingController", json!("No Name")),
+        ),
+        create(
+            "without an instance",
+            NEW,
+            &with("reportingInstance", Value::Null),
+        ),
         create("of another type", NEW, &with("type", json!("Sad"))),
-        create("with a note that is too long", NEW, &with("note", json!("x".repeat(1025)))),
-        create("with a reason that is too long", NEW, &with("reason", json!("x".repeat(129)))),
-        create("about another namespace's", NEW, &with("regarding", json!({"kind": "Pod", "name": "p", "namespace": "default"}))),
-        create("about a Node, here", NEW, &with("regarding", json!({"kind": "Node", "name": "node-1"}))),
-        create("about a Node, where it belongs", "/apis/events.k8s.io/v1/namespaces/default/events", &{
-            let mut event = event("talk.node");
-            event["metadata"]["namespace"] = json!("default");
-            event["regarding"] = json!({"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "node-1"});
-            event
-        }).keep(all),
+        create(
+            "with a note that is too long",
+            NEW,
+            &with("note", json!("x".repeat(1025))),
+        ),
+        create(
+            "with a reason that is too long",
+            NEW,
+            &with("reason", json!("x".repeat(129))),
+        ),
+        create(
+            "about another namespace's",
+            NEW,
+            &with(
+                "regarding",
+                json!({"kind": "Pod", "name": "p", "namespace": "default"}),
+            ),
+        ),
+        create(
+            "about a Node, here",
+            NEW,
+            &with("regarding", json!({"kind": "Node", "name": "node-1"})),
+        ),
+        create(
+            "about a Node, where it belongs",
+            "/apis/events.k8s.io/v1/namespaces/default/events",
+            &{
+                let mut event = event("talk.node");
+                event["metadata"]["namespace"] = json!("default");
+                event["regarding"] =
+                    json!({"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "node-1"});
+                event
+            },
+        )
+        .keep(all),
         get("it in the core group", &format!("{CORE}/talk.1")).keep(all),
         patch("a series", MERGE, &one, &series(2)).keep(&["/series", "/note"]),
         patch("a longer series", MERGE, &one, &series(3)).keep(&["/series"]),
         patch("another note", MERGE, &one, &json!({"note": "other words"})),
         patch("another reason", MERGE, &one, &json!({"reason": "Other"})),
-        patch("an absent Event", MERGE, &format!("{NEW}/talk.none"), &series(2)),
+        patch(
+            "an absent Event",
+            MERGE,
+            &format!("{NEW}/talk.none"),
+            &series(2),
+        ),
         create("a core Event", CORE, &core("talk.2")).keep(all),
         create("a core Event about another namespace's", CORE, &{
             let mut event = core("talk.3");
@@ -81,19 +143,67 @@ pub fn script() -> Vec<Step> {
             event
         }),
         get("it in the new group", &format!("{NEW}/talk.2")).keep(all),
-        patch("a core Event's count", MERGE, &format!("{CORE}/talk.2"), &json!({"count": 4})).keep(&["/count", "/message"]),
-        get("core, by object", &format!("{CORE}?fieldSelector=involvedObject.name%3Dtalk,involvedObject.kind%3DPod")).keep(names),
-        get("core, by reason", &format!("{CORE}?fieldSelector=reason%3DDeleted,type%3DNormal,involvedObject.name%3Dtalk")).keep(names),
-        get("core, by who reports", &format!("{CORE}?fieldSelector=reportingComponent%3Dnodefall.io/talk")).keep(names),
-        get("core, by the source", &format!("{CORE}?fieldSelector=source%3Dtalk")).keep(names),
-        get("core, by the new word", &format!("{CORE}?fieldSelector=regarding.name%3Dtalk")).keep(names),
-        get("new, by object", &format!("{NEW}?fieldSelector=regarding.name%3Dtalk,regarding.namespace%3Dmonitoring")).keep(names),
-        get("new, by the old word", &format!("{NEW}?fieldSelector=involvedObject.name%3Dtalk")).keep(names),
-        get("new, by who reports", &format!("{NEW}?fieldSelector=reportingController%3Dnodefall.io/talk")).keep(names),
-        get("new, by what is none", &format!("{NEW}?fieldSelector=note%3Dwords")).keep(names),
+        patch(
+            "a core Event's count",
+            MERGE,
+            &format!("{CORE}/talk.2"),
+            &json!({"count": 4}),
+        )
+        .keep(&["/count", "/message"]),
+        get(
+            "core, by object",
+            &format!("{CORE}?fieldSelector=involvedObject.name%3Dtalk,involvedObject.kind%3DPod"),
+        )
+        .keep(names),
+        get(
+            "core, by reason",
+            &format!(
+                "{CORE}?fieldSelector=reason%3DDeleted,type%3DNormal,involvedObject.name%3Dtalk"
+            ),
+        )
+        .keep(names),
+        get(
+            "core, by who reports",
+            &format!("{CORE}?fieldSelector=reportingComponent%3Dnodefall.io/talk"),
+        )
+        .keep(names),
+        get(
+            "core, by the source",
+            &format!("{CORE}?fieldSelector=source%3Dtalk"),
+        )
+        .keep(names),
+        get(
+            "core, by the new word",
+            &format!("{CORE}?fieldSelector=regarding.name%3Dtalk"),
+        )
+        .keep(names),
+        get(
+            "new, by object",
+            &format!("{NEW}?fieldSelector=regarding.name%3Dtalk,regarding.namespace%3Dmonitoring"),
+        )
+        .keep(names),
+        get(
+            "new, by the old word",
+            &format!("{NEW}?fieldSelector=involvedObject.name%3Dtalk"),
+        )
+        .keep(names),
+        get(
+            "new, by who reports",
+            &format!("{NEW}?fieldSelector=reportingController%3Dnodefall.io/talk"),
+        )
+        .keep(names),
+        get(
+            "new, by what is none",
+            &format!("{NEW}?fieldSelector=note%3Dwords"),
+        )
+        .keep(names),
         delete("the Event", &one, &Value::Null),
         delete("the core Event", &format!("{CORE}/talk.2"), &Value::Null),
-        delete("the Node's Event", "/api/v1/namespaces/default/events/talk.node", &Value::Null),
+        delete(
+            "the Node's Event",
+            "/api/v1/namespaces/default/events/talk.node",
+            &Value::Null,
+        ),
         get("the Event is gone", &one),
     ]
 }

@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/monitoring/leases";
 const NODE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1";
-const ALL: &[&str] = &["/metadata/name", "/metadata/namespace", "/metadata/uid", "/spec"];
+const ALL: &[&str] = &[
+    "/metadata/name",
+    "/metadata/namespace",
+    "/metadata/uid",
+    "/spec",
+];
 
 fn lease(spec: &Value) -> Value {
     json!({
@@ -17,9 +22,14 @@ fn lease(spec: &Value) -> Value {
 pub fn script() -> Vec<Step> {
     let one = format!("{LEASES}/talk");
     let renew = |time: &str| json!({"spec": {"renewTime": time}});
-    let stamped = &["/metadata/managedFields/0/manager", "/metadata/managedFields/0/time",
-        "/metadata/managedFields/0/operation", "/metadata/managedFields/0/apiVersion",
-        "/metadata/managedFields/0/fieldsType", "/metadata/managedFields/1"];
+    let stamped = &[
+        "/metadata/managedFields/0/manager",
+        "/metadata/managedFields/0/time",
+        "/metadata/managedFields/0/operation",
+        "/metadata/managedFields/0/apiVersion",
+        "/metadata/managedFields/0/fieldsType",
+        "/metadata/managedFields/1",
+    ];
     vec![
         patch("an absent Lease", MERGE, &one, &renew("2026-01-01T00:00:00.000000Z")),
         create("a Lease", &format!("{LEASES}?fieldManager=talk"), &lease(&json!({

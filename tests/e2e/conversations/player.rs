@@ -5,8 +5,8 @@ use super::script::{Action, Lever, Request, Step, Wanted};
 use super::transcript::{Captured, Entry, fill, find, note, pick};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use nodefall_testbed::cluster::Cluster as Real;
 use nodefall::demo::{Cluster as Embedded, NodePlan};
+use nodefall_testbed::cluster::Cluster as Real;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -110,8 +110,13 @@ impl Partner<'_> {
             return lines;
         }
         for pointer in ["/kind", "/apiVersion"].iter().chain(&step.keep) {
-            let value = pick(&answer.body, pointer).unwrap_or(json!("nothing"));
-            note(&mut lines, pointer, &value, captured);
+            let value = pick(&answer.body, pointer).filter(|value| !value.is_null());
+            note(
+                &mut lines,
+                pointer,
+                &value.unwrap_or(json!("nothing")),
+                captured,
+            );
         }
         lines
     }
@@ -141,7 +146,9 @@ impl Partner<'_> {
             let answer = self.send(&request, captured);
             let found = answer.map(|answer| find(&answer.body, pointer).cloned());
             let so = match (&found, wanted) {
-                (Ok(found), Wanted::Is(value)) => found.clone().unwrap_or_default() == filled(value),
+                (Ok(found), Wanted::Is(value)) => {
+                    found.clone().unwrap_or_default() == filled(value)
+                }
                 (Ok(Some(found)), Wanted::Not(value)) => *found != filled(value),
                 _ => false,
             };
@@ -166,7 +173,11 @@ impl Partner<'_> {
         let body = fill(&request.body, captured).into_bytes();
         let built = built.body(Body::from(body)).map_err(|e| e.to_string())?;
         let exchange = async {
-            let answer = self.client.send(built).await.map_err(|e| format!("{e:?}"))?;
+            let answer = self
+                .client
+                .send(built)
+                .await
+                .map_err(|e| format!("{e:?}"))?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map_err(|e| format!("{e:?}"))?;
             let form = head.headers.get("content-type");
@@ -185,10 +196,14 @@ impl Partner<'_> {
 }
 
 fn read(body: &[u8]) -> Value {
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    if let Ok(whole) = serde_json::from_slice(body) {
+        return whole;
+    }
+    let lines = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let lines: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
     match lines {
-        Ok(lines) if lines.len() == 1 => lines.into_iter().next().unwrap_or_default(),
         Ok(lines) => Value::Array(lines),
         Err(_) => String::from_utf8_lossy(body).into(),
     }

@@ -20,7 +20,11 @@ fn pods() -> Vec<Step> {
         pod["metadata"]["labels"] = json!({"talk": "read", "tier": tier});
         create(&format!("made {name}"), PODS, &pod)
     };
-    vec![make("read-0", "front"), make("read-1", "back"), make("read-2", "back")]
+    vec![
+        make("read-0", "front"),
+        make("read-1", "back"),
+        make("read-2", "back"),
+    ]
 }
 
 pub fn script() -> Vec<Step> {
@@ -40,13 +44,22 @@ fn one() -> Vec<Step> {
     vec![
         get("one", &at(PODS, "read-0")).keep(&["/metadata/name", "/metadata/labels"]),
         get("an absent pod", &at(PODS, "none")),
-        get("a pod of a namespace that is missing", "/api/v1/namespaces/none/pods/none"),
+        get(
+            "a pod of a namespace that is missing",
+            "/api/v1/namespaces/none/pods/none",
+        ),
         get("an absent node", "/api/v1/nodes/none"),
         get("an absent StatefulSet", &at(SETS, "none")),
-        get("an absent Lease", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/none"),
+        get(
+            "an absent Lease",
+            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/none",
+        ),
         get("a name that cannot be", &at(PODS, "No_Such")),
         get("an absent status", &format!("{PODS}/none/status")),
-        get("a subresource that is none", &format!("{PODS}/read-0/colour")),
+        get(
+            "a subresource that is none",
+            &format!("{PODS}/read-0/colour"),
+        ),
     ]
 }
 
@@ -101,19 +114,31 @@ fn pages() -> Vec<Step> {
         page("a limit below none", "limit=-1"),
         page("a limit that is no number", "limit=some"),
         page("a token that is none", "limit=2&continue=garbage"),
-        page("a token that is none, in its letters", "limit=2&continue=Z2FyYmFnZQ"),
-        page("a token with a version", "limit=2&continue=$next&resourceVersion=1"),
-        get("all Leases, a page of one",
-            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1")
-            .keep(NAMES)
-            .capture("next", "/metadata/continue"),
-        get("the next Lease",
-            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1&continue=$next")
-            .keep(NAMES)
-            .capture("next", "/metadata/continue"),
-        get("the last Lease",
-            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1&continue=$next")
-            .keep(NAMES),
+        page(
+            "a token that is none, in its letters",
+            "limit=2&continue=Z2FyYmFnZQ",
+        ),
+        page(
+            "a token with a version",
+            "limit=2&continue=$next&resourceVersion=1",
+        ),
+        get(
+            "all Leases, a page of one",
+            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1",
+        )
+        .keep(NAMES)
+        .capture("next", "/metadata/continue"),
+        get(
+            "the next Lease",
+            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1&continue=$next",
+        )
+        .keep(NAMES)
+        .capture("next", "/metadata/continue"),
+        get(
+            "the last Lease",
+            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=1&continue=$next",
+        )
+        .keep(NAMES),
     ]
 }
 
@@ -123,30 +148,76 @@ fn tables() -> Vec<Step> {
     let node = "/api/v1/nodes/node-2";
     let table = |title: &str, path: &str| get(title, path).accept(TABLE);
     vec![
-        patch("node-2 is cordoned", MERGE, node, &cordon(json!(true))).keep(&["/spec/unschedulable"]),
-        until("the cordon's taint", node, "/spec/taints/0/key", "node.kubernetes.io/unschedulable"),
+        patch("node-2 is cordoned", MERGE, node, &cordon(json!(true)))
+            .keep(&["/spec/unschedulable"]),
+        until(
+            "the cordon's taint",
+            node,
+            "/spec/taints/0/key",
+            "node.kubernetes.io/unschedulable",
+        ),
         get("the cordoned node", node).keep(&["/spec/taints"]),
-        table("nodes without objects", nodes)
-            .keep(COLUMNS)
-            .keep(&["/metadata", "/rows/*/cells/0", "/rows/*/cells/1", "/rows/*/cells/2", "/rows/*/cells/4", "/rows/*/object"]),
+        table("nodes without objects", nodes).keep(COLUMNS).keep(&[
+            "/metadata",
+            "/rows/*/cells/0",
+            "/rows/*/cells/1",
+            "/rows/*/cells/2",
+            "/rows/*/cells/4",
+            "/rows/*/object",
+        ]),
         table("a page of nodes", &format!("{nodes}&limit=2"))
             .keep(&["/metadata", "/rows/*/cells/0"])
             .capture("next", "/metadata/continue"),
-        table("the last page of nodes", &format!("{nodes}&limit=2&continue=$next"))
-            .keep(&["/metadata", "/rows/*/cells/0"]),
-        table("nodes with their metadata", "/api/v1/nodes?fieldSelector=metadata.name%3Dnode-2")
-            .keep(&["/rows/0/object/kind", "/rows/0/object/apiVersion", "/rows/0/object/metadata/name", "/rows/0/object/spec"]),
-        table("nodes with all of them", "/api/v1/nodes?includeObject=Object&fieldSelector=metadata.name%3Dnode-2")
-            .keep(&["/rows/0/object/kind", "/rows/0/object/apiVersion", "/rows/0/object/spec/unschedulable"]),
-        table("nodes with something else", "/api/v1/nodes?includeObject=Some"),
+        table(
+            "the last page of nodes",
+            &format!("{nodes}&limit=2&continue=$next"),
+        )
+        .keep(&["/metadata", "/rows/*/cells/0"]),
+        table(
+            "nodes with their metadata",
+            "/api/v1/nodes?fieldSelector=metadata.name%3Dnode-2",
+        )
+        .keep(&[
+            "/rows/0/object/kind",
+            "/rows/0/object/apiVersion",
+            "/rows/0/object/metadata/name",
+            "/rows/0/object/spec",
+        ]),
+        table(
+            "nodes with all of them",
+            "/api/v1/nodes?includeObject=Object&fieldSelector=metadata.name%3Dnode-2",
+        )
+        .keep(&[
+            "/rows/0/object/kind",
+            "/rows/0/object/apiVersion",
+            "/rows/0/object/spec/unschedulable",
+        ]),
+        table(
+            "nodes with something else",
+            "/api/v1/nodes?includeObject=Some",
+        ),
         table("one node", node).keep(&["/rows/*/cells/0", "/rows/*/cells/1"]),
         table("an absent node as a Table", "/api/v1/nodes/none"),
-        patch("node-2 is uncordoned", MERGE, node, &cordon(Value::Null)).keep(&["/spec/unschedulable"]),
-        until("the cordon's taint is gone", node, "/spec/taints", Value::Null),
-        table("pods", &format!("{PODS}?labelSelector=talk%3Dread")).keep(COLUMNS).keep(&[
-            "/rows/*/cells/0", "/rows/*/cells/1", "/rows/*/cells/2", "/rows/*/cells/3", "/rows/*/cells/5",
-            "/rows/*/cells/6", "/rows/*/cells/7", "/rows/*/cells/8",
-        ]),
+        patch("node-2 is uncordoned", MERGE, node, &cordon(Value::Null))
+            .keep(&["/spec/unschedulable"]),
+        until(
+            "the cordon's taint is gone",
+            node,
+            "/spec/taints",
+            Value::Null,
+        ),
+        table("pods", &format!("{PODS}?labelSelector=talk%3Dread"))
+            .keep(COLUMNS)
+            .keep(&[
+                "/rows/*/cells/0",
+                "/rows/*/cells/1",
+                "/rows/*/cells/2",
+                "/rows/*/cells/3",
+                "/rows/*/cells/5",
+                "/rows/*/cells/6",
+                "/rows/*/cells/7",
+                "/rows/*/cells/8",
+            ]),
         table("StatefulSets as a Table", SETS).keep(COLUMNS),
         table("DaemonSets as a Table", "/apis/apps/v1/daemonsets").keep(COLUMNS),
         table("ReplicaSets as a Table", "/apis/apps/v1/replicasets").keep(COLUMNS),
@@ -161,16 +232,32 @@ fn tables() -> Vec<Step> {
 /// What `kubectl delete` does while it waits.
 fn watches() -> Vec<Step> {
     let watch = |title: &str, query: &str| {
-        let path = format!("{PODS}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dread-2&{query}");
-        get(title, &path).keep(&["/*/type", "/*/object/metadata/name", "/*/object/kind", "/type", "/object/metadata/name"])
+        let path = format!(
+            "{PODS}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dread-2&{query}"
+        );
+        get(title, &path).keep(&[
+            "/*/type",
+            "/*/object/metadata/name",
+            "/*/object/kind",
+            "/type",
+            "/object/metadata/name",
+        ])
     };
     let one = at(PODS, "read-2");
     vec![
-        get("a list before a watch", &format!("{PODS}?fieldSelector=metadata.name%3Dread-2"))
-            .capture("version", "/metadata/resourceVersion"),
+        get(
+            "a list before a watch",
+            &format!("{PODS}?fieldSelector=metadata.name%3Dread-2"),
+        )
+        .capture("version", "/metadata/resourceVersion"),
         watch("a watch of what there is", "resourceVersion=0"),
         watch("a watch of nothing new", "resourceVersion=$version"),
-        patch("a change after the list", MERGE, &one, &json!({"metadata": {"labels": {"new": "label"}}})),
+        patch(
+            "a change after the list",
+            MERGE,
+            &one,
+            &json!({"metadata": {"labels": {"new": "label"}}}),
+        ),
         delete("an end after the list", &one, &now()),
         watch("a watch from the list on", "resourceVersion=$version"),
     ]

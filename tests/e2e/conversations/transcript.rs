@@ -33,7 +33,11 @@ pub fn pick(value: &Value, pointer: &str) -> Option<Value> {
         return find(value, pointer).cloned();
     };
     let items = find(value, list)?.as_array()?.iter();
-    Some(items.map(|item| pick(item, rest).unwrap_or_default()).collect())
+    Some(
+        items
+            .map(|item| pick(item, rest).unwrap_or_default())
+            .collect(),
+    )
 }
 
 /// Puts what was captured where its `$name` stands.
@@ -58,8 +62,11 @@ pub fn note(
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, field) in fields {
-                // Which manager owns which field is not compared: kwok is no kubelet.
-                if name == "managedFields" {
+                // Which manager owns which field is not compared, kwok is no kubelet, nor a hash of
+                // how things are stored. What is null is not there, as every reader takes it.
+                if ["managedFields", "storageVersionHash"].contains(&name.as_str())
+                    || field.is_null()
+                {
                     continue;
                 }
                 let below = format!("{pointer}/{name}");
@@ -74,7 +81,12 @@ pub fn note(
             }
         }
         Value::Array(items) if !items.is_empty() => {
-            for (number, item) in items.iter().enumerate() {
+            // Some checks run twice in the API server, and say the same twice.
+            let said_before = |number: &usize| {
+                pointer.ends_with("/causes") && items[..*number].contains(&items[*number])
+            };
+            let fresh = (0..items.len()).filter(|number| !said_before(number));
+            for (number, item) in fresh.map(|at| &items[at]).enumerate() {
                 note(lines, &format!("{pointer}/{number}"), item, captured);
             }
         }
@@ -110,7 +122,10 @@ fn plain(pointer: &str, leaf: &Value, captured: &Captured) -> String {
 /// Replaces the UIDs in a text.
 fn mask(text: &str) -> String {
     let is_uid = |word: &str| {
-        word.len() == 36 && [8, 13, 18, 23].iter().all(|at| word.as_bytes()[*at] == b'-')
+        word.len() == 36
+            && [8, 13, 18, 23]
+                .iter()
+                .all(|at| word.as_bytes()[*at] == b'-')
     };
     let mut masked = String::new();
     for piece in text.split_inclusive(|c: char| !(c.is_ascii_hexdigit() || c == '-')) {

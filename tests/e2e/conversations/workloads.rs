@@ -10,8 +10,16 @@ pub fn script() -> Vec<Step> {
     let set = at(SETS, "work");
     let member = |ordinal: u32| at(PODS, &format!("work-{ordinal}"));
     let scale = |replicas: i32| json!({"spec": {"replicas": replicas}});
-    let state = &["/spec/replicas", "/status/replicas", "/status/readyReplicas", "/status/availableReplicas",
-        "/status/currentReplicas", "/status/updatedReplicas", "/status/observedGeneration", "/metadata/generation"];
+    let state = &[
+        "/spec/replicas",
+        "/status/replicas",
+        "/status/readyReplicas",
+        "/status/availableReplicas",
+        "/status/currentReplicas",
+        "/status/updatedReplicas",
+        "/status/observedGeneration",
+        "/metadata/generation",
+    ];
     vec![
         create("of two", SETS, &stateful_set("work", 2)),
         until("its first runs", &member(0), READY, "True"),
@@ -19,29 +27,68 @@ pub fn script() -> Vec<Step> {
         until("it says so", &set, "/status/availableReplicas", 2),
         get("the set", &set).keep(state),
         get("the first", &member(0))
-            .keep(&["/metadata/labels/statefulset.kubernetes.io~1pod-name", "/metadata/labels/apps.kubernetes.io~1pod-index",
-                "/metadata/labels/app", "/metadata/ownerReferences", "/metadata/generateName", "/spec/hostname",
-                "/spec/subdomain", "/metadata/finalizers"])
+            .keep(&[
+                "/metadata/labels/statefulset.kubernetes.io~1pod-name",
+                "/metadata/labels/apps.kubernetes.io~1pod-index",
+                "/metadata/labels/app",
+                "/metadata/ownerReferences",
+                "/metadata/generateName",
+                "/spec/hostname",
+                "/spec/subdomain",
+                "/metadata/finalizers",
+            ])
             .capture("first", "/metadata/uid"),
         patch("one more", MERGE, &set, &scale(3)).keep(&["/spec/replicas", "/metadata/generation"]),
         until("the third runs", &member(2), READY, "True"),
-        patch("two fewer", MERGE, &format!("{set}/scale"), &scale(1)).keep(&["/spec", "/metadata/name"]),
+        patch("two fewer", MERGE, &format!("{set}/scale"), &scale(1))
+            .keep(&["/spec", "/metadata/name"]),
         until_gone("the third is gone", &member(2)),
         until_gone("the second is gone", &member(1)),
         until("it says that too", &set, "/status/replicas", 1),
         get("the set of one", &set).keep(state),
-        get("its scale", &format!("{set}/scale")).keep(&["/spec", "/status", "/metadata/name", "/metadata/namespace"]),
-        patch("an immutable field", MERGE, &set, &json!({"spec": {"serviceName": "other"}})),
+        get("its scale", &format!("{set}/scale")).keep(&[
+            "/spec",
+            "/status",
+            "/metadata/name",
+            "/metadata/namespace",
+        ]),
+        patch(
+            "an immutable field",
+            MERGE,
+            &set,
+            &json!({"spec": {"serviceName": "other"}}),
+        ),
         patch("fewer than none", MERGE, &set, &scale(-1)),
-        delete("the first is ended", &member(0), &now()).keep(&["/metadata/deletionGracePeriodSeconds"]),
-        until_not("there is another first", &member(0), "/metadata/uid", "$first"),
+        delete("the first is ended", &member(0), &now())
+            .keep(&["/metadata/deletionGracePeriodSeconds"]),
+        until_not(
+            "there is another first",
+            &member(0),
+            "/metadata/uid",
+            "$first",
+        ),
         until("it runs too", &member(0), READY, "True"),
         get("the first", &member(0)).capture("second", "/metadata/uid"),
-        patch("another image", MERGE, &set, &json!({"spec": {"template": {"spec": {"containers":
-            [{"name": "main", "image": "example.com/main:2"}]}}}})).keep(&["/metadata/generation"]),
-        until("the first is renewed", &member(0), "/spec/containers/0/image", "example.com/main:2"),
+        patch(
+            "another image",
+            MERGE,
+            &set,
+            &json!({"spec": {"template": {"spec": {"containers":
+            [{"name": "main", "image": "example.com/main:2"}]}}}}),
+        )
+        .keep(&["/metadata/generation"]),
+        until(
+            "the first is renewed",
+            &member(0),
+            "/spec/containers/0/image",
+            "example.com/main:2",
+        ),
         until("and runs", &member(0), READY, "True"),
-        delete("the set is ended", &set, &json!({"propagationPolicy": "Background"})),
+        delete(
+            "the set is ended",
+            &set,
+            &json!({"propagationPolicy": "Background"}),
+        ),
         until_gone("it is gone", &set),
         until_gone("so is its pod", &member(0)),
         create("of none", SETS, &stateful_set("work", 0)),
