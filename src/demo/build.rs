@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{
-    Namespace, NamespaceSpec, NamespaceStatus, Node, NodeAddress, NodeStatus, NodeSystemInfo, Pod,
+    Namespace, Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, Pod,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -15,9 +15,10 @@ use super::controllers::heartbeat::report;
 use super::controllers::replicated::{daemon, replica};
 use super::controllers::statefulset::member;
 use super::controllers::template::admit;
+use super::defaults::Defaults;
 use super::layout::{Layout, NodePlan};
 use super::objects::{claims, node_name, set_pod_condition, set_running};
-use super::world::{Attachment, LEASES, Machine, World, key, micro_time};
+use super::world::{Attachment, Kind, LEASES, Machine, World, key, micro_time};
 
 const KUBELET: &str = "kubelet";
 
@@ -31,7 +32,7 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     let nodes: Vec<String> = layout.nodes.iter().map(|node| node.name.clone()).collect();
     let node = |number: usize| nodes.get(number % nodes.len().max(1)).cloned();
     for plan in &layout.statefulsets {
-        let set = world.create("kubectl", plan.statefulset());
+        let set = applied(&mut world, plan.statefulset());
         for ordinal in 0..plan.replicas {
             let pod = member(&set, ordinal, &world.constants);
             place(&mut world, pod, node(ordinal.unsigned_abs() as usize));
@@ -39,7 +40,7 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     }
     let mut turn = 0;
     for plan in &layout.replicasets {
-        let deployment = world.create("kubectl", plan.deployment());
+        let deployment = applied(&mut world, plan.deployment());
         let set = world.create("deployment-controller", replicaset_of(&deployment));
         for _ in 0..plan.replicas {
             let suffix = world.suffix(5);
@@ -49,7 +50,7 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
         }
     }
     for plan in &layout.daemonsets {
-        let set = world.create("kubectl", plan.daemonset());
+        let set = applied(&mut world, plan.daemonset());
         for node in &nodes {
             let suffix = world.suffix(5);
             let pod = daemon(&set, node, &suffix, &world.constants);
@@ -64,6 +65,12 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     world
 }
 
+/// Stores an object as if a user had applied it.
+fn applied<K: Kind + Defaults>(world: &mut World, mut object: K) -> K {
+    object.complete(&world.constants);
+    world.create("kubectl", object)
+}
+
 /// Those that every cluster has, and those of the workloads.
 fn add_namespaces(world: &mut World, layout: &Layout) {
     let plans = layout.statefulsets.iter().chain(&layout.replicasets);
@@ -71,24 +78,9 @@ fn add_namespaces(world: &mut World, layout: &Layout) {
     let mut names = BTreeSet::from(["default", "kube-system", "kube-public", LEASES]);
     names.extend(plans.map(|plan| plan.namespace.as_str()));
     for name in names {
-        let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
-        world.create(
-            "kube-apiserver",
-            Namespace {
-                metadata: ObjectMeta {
-                    name: Some(name.to_owned()),
-                    labels: Some(labels),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(NamespaceSpec {
-                    finalizers: Some(vec!["kubernetes".to_owned()]),
-                }),
-                status: Some(NamespaceStatus {
-                    phase: Some("Active".to_owned()),
-                    ..NamespaceStatus::default()
-                }),
-            },
-        );
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        applied(world, namespace);
     }
 }
 
@@ -124,7 +116,7 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
             labels: Some(labels),
             ..ObjectMeta::default()
         },
-        spec: None,
+        spec: Some(NodeSpec::default()),
         status: Some(NodeStatus {
             addresses: Some(vec![
                 NodeAddress {

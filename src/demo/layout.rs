@@ -9,8 +9,6 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::controllers::template::default_spec;
-
 /// One node.
 #[derive(Clone, Debug)]
 pub struct NodePlan {
@@ -160,7 +158,7 @@ impl Plan {
     }
 
     fn template(&self) -> PodTemplateSpec {
-        let mut spec = PodSpec {
+        let spec = PodSpec {
             containers: vec![Container {
                 name: self.name.clone(),
                 image: Some(format!("example.com/{}:1.0", self.name)),
@@ -169,7 +167,6 @@ impl Plan {
             termination_grace_period_seconds: Some(self.grace),
             ..PodSpec::default()
         };
-        default_spec(&mut spec);
         PodTemplateSpec {
             metadata: Some(ObjectMeta {
                 labels: Some(self.labels()),

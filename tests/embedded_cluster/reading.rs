@@ -273,26 +273,6 @@ async fn rights_are_there_until_they_are_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_tells_what_changes() {
-    let cluster = start();
-    let path = "/api/v1/namespaces/monitoring/pods?watch=true&timeoutSeconds=5\
-                &fieldSelector=metadata.name%3Ddebug";
-    let response = send(&cluster, Method::GET, path, &[], Value::Null).await;
-    let pod = pods(&cluster).get("debug").await.unwrap();
-    pods(&cluster)
-        .delete("debug", &now_with(&uid(&pod)))
-        .await
-        .unwrap();
-    let text = response.into_body().collect().await.unwrap().to_bytes();
-    let kinds: Vec<Value> = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice::<Value>(line).unwrap()["type"].clone())
-        .collect();
-    assert_eq!(kinds.last(), Some(&json!("DELETED")));
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_two_series_of_kube_state_metrics_are_served() {
     let cluster = start();
     cluster.cut_power("node-1");

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-use super::defaults::Defaults;
-use super::select::Selectable;
+use super::fields::Selectable;
+use crate::demo::defaults::Defaults;
 
 /// A column: its name, 0 for shown always or 1 for `-o wide`, and its type.
 pub(super) type Column = (&'static str, i32, &'static str);

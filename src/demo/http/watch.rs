@@ -11,6 +11,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::events::v1::Event;
+use serde_json::json;
 use tokio::sync::mpsc::Sender;
 
 use super::body::pieces;
@@ -47,7 +48,8 @@ impl Shown {
 /// All that a watch has shown.
 type All = BTreeMap<Key, Shown>;
 
-/// Starts a watch. Without a resourceVersion it begins with what there is.
+/// Starts a watch. It begins with what there is, and with a bookmark behind that, where that is
+/// asked for: so kubectl lists. Without a resourceVersion it begins with what there is.
 pub(super) fn start(cluster: &Cluster, world: &World, call: &Call) -> Result<Response, Failure> {
     match call.resource {
         Resource::Namespaces => begin::<Namespace>(cluster, world, call),
@@ -92,12 +94,19 @@ async fn follow<K: Row>(
     mut shown: All,
     sender: Sender<Result<Bytes, Error>>,
 ) {
+    let mut bookmark = call
+        .param("sendInitialEvents")
+        .is_some_and(|send| send == "true");
     loop {
         let now = match look::<K>(&cluster.lock().world, &call) {
             Ok(now) => now,
             Err(_) => return,
         };
-        let lines = news(&shown, &now);
+        let mut lines = news(&shown, &now);
+        if std::mem::take(&mut bookmark) {
+            let revision = cluster.lock().world.revision();
+            line(&mut lines, "BOOKMARK", &end_of_initial::<K>(revision));
+        }
         if !lines.is_empty() && sender.send(Ok(lines.into())).await.is_err() {
             return;
         }
@@ -161,6 +170,19 @@ fn news(shown: &All, now: &All) -> Vec<u8> {
         }
     }
     lines
+}
+
+/// Says that all there was has been told.
+fn end_of_initial<K: Row>(revision: u64) -> Vec<u8> {
+    let object = json!({
+        "kind": K::KIND,
+        "apiVersion": K::API_VERSION,
+        "metadata": {
+            "resourceVersion": revision.to_string(),
+            "annotations": { "k8s.io/initial-events-end": "true" },
+        },
+    });
+    object.to_string().into_bytes()
 }
 
 fn line(lines: &mut Vec<u8>, kind: &str, object: &[u8]) {

@@ -5,6 +5,22 @@ use super::script::{JSON, Step, create, delete, get, send, until_gone};
 use http::Method;
 use serde_json::{Value, json};
 
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/monitoring/deployments";
+const DAEMONS: &str = "/apis/apps/v1/namespaces/monitoring/daemonsets";
+
+/// A workload that nothing runs of.
+fn workload(kind: &str) -> Value {
+    let mut workload = stateful_set("made", 0);
+    workload["kind"] = json!(kind);
+    let spec = workload["spec"].as_object_mut().expect("a spec");
+    spec.retain(|field, _| matches!(field.as_str(), "selector" | "template"));
+    match kind {
+        "Deployment" => workload["spec"]["replicas"] = json!(0),
+        _ => workload["spec"]["template"]["spec"]["nodeSelector"] = json!({"nobody": "has-it"}),
+    }
+    workload
+}
+
 pub fn script() -> Vec<Step> {
     let generated = |prefix: &str| {
         let mut pod = pod("", NOWHERE);
@@ -124,6 +140,26 @@ pub fn script() -> Vec<Step> {
             SETS,
             &invalid_set("replicas", json!(-1)),
         ),
+        create("a Deployment", DEPLOYMENTS, &workload("Deployment")).keep(&["/metadata", "/spec"]),
+        delete("the Deployment", &at(DEPLOYMENTS, "made"), &Value::Null),
+        create("a DaemonSet", DAEMONS, &workload("DaemonSet")).keep(&["/metadata", "/spec"]),
+        delete("the DaemonSet", &at(DAEMONS, "made"), &Value::Null),
+        // What is left to the real one.
+        send(
+            "an apply by the server",
+            Method::PATCH,
+            &format!("{}?fieldManager=talk", at(PODS, "made-applied")),
+            "application/apply-patch+yaml",
+            &pod("made-applied", NOWHERE).to_string(),
+        ),
+        create(
+            "an eviction",
+            &format!("{}/eviction", at(PODS, "made-applied")),
+            &json!({
+                "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "made-applied"},
+            }),
+        ),
+        delete("the applied one", &at(PODS, "made-applied"), &now()),
         delete("the StatefulSet", &set, &Value::Null),
         until_gone("the StatefulSet is gone", &set),
         delete("the pod", &made, &now()).keep(&["/metadata"]),

@@ -61,6 +61,27 @@ pub const DIFFERENCES: &[Difference] = &[
                 "one that fits nowhere",
                 "/spec/serviceAccountName",
             ),
+            ("kubectl", "describe pod prometheus-k8s-0", "output"),
+        ],
+    },
+    Difference {
+        name: "an apply by the server, an eviction",
+        why: "Nodefall deletes and patches; it neither applies nor evicts, and kubectl's get, describe and \
+              delete do not either.",
+        places: &[
+            ("creating", "an apply by the server", "*"),
+            ("creating", "an eviction", "*"),
+            ("creating", "the applied one", "*"),
+        ],
+    },
+    Difference {
+        name: "pods that are left on purpose",
+        why: "Nodefall deletes no workload. The embedded one collects what a workload owned, however the \
+              delete asks for it to be left.",
+        places: &[
+            ("workloads", "it alone is ended", "*"),
+            ("workloads", "the pod that is left", "*"),
+            ("workloads", "the pod ends too", "*"),
         ],
     },
     Difference {

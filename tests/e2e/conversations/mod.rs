@@ -9,6 +9,7 @@ mod creating;
 mod deleting;
 mod differences;
 mod events;
+mod kubectl;
 mod leases;
 mod losing;
 mod objects;
@@ -64,6 +65,7 @@ pub const CONVERSATIONS: &[(&str, fn(&mut Cluster))] = &[
     ("orphans", |cluster| {
         compare("orphans", &orphans::script(), cluster)
     }),
+    ("kubectl", kubectl::talk),
 ];
 
 /// Kubernetes as quick as [`Profile::QUICK`], with kubelets as quick as kwok.
@@ -123,7 +125,13 @@ fn compare(name: &str, script: &[Step], cluster: &mut Cluster) {
         };
         (partner.play(script), other.join().expect("a transcript"))
     });
-    let said = diff(&real, &simulated, &listed(name));
+    hold(name, &real, &simulated);
+}
+
+/// # Panics
+/// With a diff, when the two did not say the same.
+fn hold(name: &str, real: &[Entry], embedded: &[Entry]) {
+    let said = diff(real, embedded, &listed(name));
     assert!(
         said.is_empty(),
         "{name}: the real cluster (-) and the embedded one (+)\n{said}"

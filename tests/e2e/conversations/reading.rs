@@ -98,6 +98,8 @@ fn many() -> Vec<Step> {
             .keep(NAMES),
         get("Leases by a field that is none",
             "/apis/coordination.k8s.io/v1/leases?fieldSelector=spec.holderIdentity%3Dnode-1"),
+        get("StatefulSets by a field that is none", &format!("{SETS}?fieldSelector=spec.replicas%3D1")),
+        get("namespaces by phase", "/api/v1/namespaces?fieldSelector=status.phase%3DActive,metadata.name%3Dmonitoring").keep(NAMES),
         get("StatefulSets", &format!("{SETS}?labelSelector=talk%3Dnone")).keep(NAMES),
     ]
 }
@@ -251,6 +253,14 @@ fn watches() -> Vec<Step> {
         )
         .capture("version", "/metadata/resourceVersion"),
         watch("a watch of what there is", "resourceVersion=0"),
+        watch(
+            "a watch that lists",
+            "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true",
+        )
+        .keep(&[
+            "/1/object/metadata/annotations",
+            "/1/object/metadata/resourceVersion",
+        ]),
         watch("a watch of nothing new", "resourceVersion=$version"),
         patch(
             "a change after the list",

@@ -7,9 +7,10 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, PodTemplateSpec};
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::demo::constants::Constants;
-use crate::demo::controllers::template::{admit, default_spec};
+use super::constants::Constants;
+use super::controllers::template::{admit, default_spec};
 
 /// A kind that leaves things to the server.
 pub(super) trait Defaults {
@@ -17,8 +18,13 @@ pub(super) trait Defaults {
     fn complete(&mut self, _constants: &Constants) {}
 }
 
-impl Defaults for Node {}
 impl Defaults for Lease {}
+
+impl Defaults for Node {
+    fn complete(&mut self, _constants: &Constants) {
+        self.spec.get_or_insert_default();
+    }
+}
 
 impl Defaults for Namespace {
     fn complete(&mut self, _constants: &Constants) {
@@ -79,8 +85,20 @@ impl Defaults for Deployment {
     fn complete(&mut self, _constants: &Constants) {
         self.metadata.generation.get_or_insert(1);
         let spec = self.spec.get_or_insert_default();
-        spec.replicas.get_or_insert(1);
         default_template(&mut spec.template);
+        spec.replicas.get_or_insert(1);
+        spec.revision_history_limit.get_or_insert(10);
+        spec.progress_deadline_seconds.get_or_insert(600);
+        let strategy = spec.strategy.get_or_insert_default();
+        let kind = strategy
+            .type_
+            .get_or_insert_with(|| "RollingUpdate".to_owned());
+        if kind == "RollingUpdate" {
+            let rolling = strategy.rolling_update.get_or_insert_default();
+            let quarter = || IntOrString::String("25%".to_owned());
+            rolling.max_surge.get_or_insert_with(quarter);
+            rolling.max_unavailable.get_or_insert_with(quarter);
+        }
     }
 }
 
@@ -96,6 +114,17 @@ impl Defaults for ReplicaSet {
 impl Defaults for DaemonSet {
     fn complete(&mut self, _constants: &Constants) {
         self.metadata.generation.get_or_insert(1);
-        default_template(&mut self.spec.get_or_insert_default().template);
+        let spec = self.spec.get_or_insert_default();
+        default_template(&mut spec.template);
+        spec.revision_history_limit.get_or_insert(10);
+        let strategy = spec.update_strategy.get_or_insert_default();
+        let kind = strategy
+            .type_
+            .get_or_insert_with(|| "RollingUpdate".to_owned());
+        if kind == "RollingUpdate" {
+            let rolling = strategy.rolling_update.get_or_insert_default();
+            rolling.max_surge.get_or_insert(IntOrString::Int(0));
+            rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
+        }
     }
 }
