@@ -85,6 +85,12 @@ pub const DIFFERENCES: &[Difference] = &[
         ],
     },
     Difference {
+        name: "an annotation of old",
+        why: "`deprecated.daemonset.template.generation` is for clients of extensions/v1beta1, which no \
+              server has had since 1.16.",
+        places: &[("creating", "a DaemonSet", "/metadata/annotations")],
+    },
+    Difference {
         name: "deleting a Namespace",
         why: "Nodefall never does, and a controller would have to empty it first: it is not served.",
         places: &[(

@@ -5,6 +5,7 @@
 //! the two are compared field by field, but for the [`differences`] that are listed with their reason.
 
 mod asking;
+mod complaining;
 mod creating;
 mod deleting;
 mod differences;
@@ -62,6 +63,9 @@ pub const CONVERSATIONS: &[(&str, fn(&mut Cluster))] = &[
     ("losing", |cluster| {
         compare("losing", &losing::script(), cluster)
     }),
+    ("complaining", |cluster| {
+        compare("complaining", &complaining::script(), cluster)
+    }),
     ("orphans", |cluster| {
         compare("orphans", &orphans::script(), cluster)
     }),
@@ -91,6 +95,8 @@ fn constants() -> Constants {
 /// # Panics
 /// With a diff, when they do not answer alike.
 fn compare(name: &str, script: &[Step], cluster: &mut Cluster) {
+    let titles: BTreeSet<&str> = script.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles.len(), script.len(), "{name}: two steps of one title");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

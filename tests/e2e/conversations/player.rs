@@ -25,6 +25,8 @@ impl Machines for Real {
         match lever {
             Lever::Cut => self.cut_power(node),
             Lever::Restore => self.give_power(node),
+            Lever::Sicken => self.report(node, false),
+            Lever::Heal => self.report(node, true),
             Lever::Add => self.add_node(node, "zone-1"),
             Lever::Remove => self.remove_node(node),
         }
@@ -36,6 +38,8 @@ impl Machines for Embedded {
         match lever {
             Lever::Cut => self.cut_power(node),
             Lever::Restore => self.give_power(node),
+            Lever::Sicken => self.kubelet_not_ready(node, true),
+            Lever::Heal => self.kubelet_not_ready(node, false),
             Lever::Add => self.add_node(&NodePlan::new(node)),
             Lever::Remove => self.delete_node(node),
         }

@@ -56,6 +56,9 @@ pub enum Wanted {
 pub enum Lever {
     Cut,
     Restore,
+    /// Its kubelet reports Ready `False`.
+    Sicken,
+    Heal,
     Add,
     Remove,
 }

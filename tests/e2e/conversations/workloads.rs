@@ -68,7 +68,6 @@ pub fn script() -> Vec<Step> {
             "$first",
         ),
         until("it runs too", &member(0), READY, "True"),
-        get("the first", &member(0)).capture("second", "/metadata/uid"),
         patch(
             "another image",
             MERGE,
