@@ -34,8 +34,13 @@ use std::fmt::Write;
 use std::thread;
 use std::time::Duration;
 
-/// All conversations. Each leaves the cluster as it found it.
-pub const CONVERSATIONS: &[(&str, fn(&mut Cluster))] = &[
+/// A name, and what holds the conversation of that name with a real cluster and an embedded one; it
+/// panics with a diff when they do not answer alike.
+pub type Conversation = (&'static str, fn(&mut Cluster));
+
+/// All conversations, for a cluster of [`Profile::QUICK`] in which kube-prometheus is installed. Each
+/// leaves it as it found it.
+pub const CONVERSATIONS: &[Conversation] = &[
     ("asking", |cluster| {
         compare("asking", &asking::script(), cluster)
     }),
@@ -148,6 +153,13 @@ fn hold(name: &str, real: &[Entry], embedded: &[Entry]) {
 type Listed = (&'static str, &'static str, &'static Difference);
 
 fn listed(conversation: &str) -> Vec<Listed> {
+    let known = |of: &str| CONVERSATIONS.iter().any(|(name, _)| *name == of);
+    for (of, step, _) in DIFFERENCES.iter().flat_map(|one| one.places) {
+        assert!(
+            known(of),
+            "a listed step is of no conversation: {of}: {step}"
+        );
+    }
     let places = |known: &'static Difference| known.places.iter().map(move |at| (at, known));
     let all = DIFFERENCES.iter().flat_map(places);
     let own = all.filter(|((of, ..), _)| *of == conversation);
