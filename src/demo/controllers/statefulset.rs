@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, Volume}
 
 use super::Controller;
 use super::queue::Queue;
-use super::template::{active, pod_of, ready_count, revision_of, soon};
+use super::template::{active, owner_reference, pod_of, ready_count, revision_of, soon};
 use crate::demo::constants::Constants;
 use crate::demo::deletion::{Deletion, delete_as};
 use crate::demo::objects::{finished, is_pod_ready, terminating, uid};
-use crate::demo::world::{Change, Key, World, key, key_of};
+use crate::demo::world::{Change, Key, World, controller, key, key_of};
 
 const ACTOR: &str = "statefulset-controller";
 const REVISION_LABEL: &str = "controller-revision-hash";
@@ -128,6 +128,7 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
 
     for ordinal in 0..replicas {
         let at = key(&namespace, &member_name(set, ordinal));
+        adopt(world, set, &at);
         match world.pods.get(&at) {
             None => {
                 let pod = member(set, ordinal, &world.constants);
@@ -189,6 +190,25 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
         if !active(pod) || !is_pod_ready(pod) {
             return;
         }
+    }
+}
+
+/// A pod of its name and labels that nobody controls becomes its own.
+fn adopt(world: &mut World, set: &StatefulSet, at: &Key) {
+    let selector = set.spec.as_ref().map(|spec| &spec.selector);
+    let wanted = selector.and_then(|selector| selector.match_labels.clone());
+    let stray = world.pods.get(at).is_some_and(|pod| {
+        let labels = pod.metadata.labels.clone().unwrap_or_default();
+        let mut wanted = wanted.iter().flatten();
+        controller(&pod.metadata).is_none()
+            && !terminating(pod)
+            && wanted.all(|(key, value)| labels.get(key) == Some(value))
+    });
+    if stray {
+        world.update::<Pod>(at, ACTOR, |pod| {
+            let owners = pod.metadata.owner_references.get_or_insert_default();
+            owners.push(owner_reference(set));
+        });
     }
 }
 

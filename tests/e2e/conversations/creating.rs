@@ -10,7 +10,8 @@ const DAEMONS: &str = "/apis/apps/v1/namespaces/monitoring/daemonsets";
 
 /// A workload that nothing runs of.
 fn workload(kind: &str) -> Value {
-    let mut workload = stateful_set("made", 0);
+    // Else they would adopt the pod of that name.
+    let mut workload = stateful_set("made-none", 0);
     workload["kind"] = json!(kind);
     let spec = workload["spec"].as_object_mut().expect("a spec");
     spec.retain(|field, _| matches!(field.as_str(), "selector" | "template"));
@@ -141,9 +142,13 @@ pub fn script() -> Vec<Step> {
             &invalid_set("replicas", json!(-1)),
         ),
         create("a Deployment", DEPLOYMENTS, &workload("Deployment")).keep(&["/metadata", "/spec"]),
-        delete("the Deployment", &at(DEPLOYMENTS, "made"), &Value::Null),
+        delete(
+            "the Deployment",
+            &at(DEPLOYMENTS, "made-none"),
+            &Value::Null,
+        ),
         create("a DaemonSet", DAEMONS, &workload("DaemonSet")).keep(&["/metadata", "/spec"]),
-        delete("the DaemonSet", &at(DAEMONS, "made"), &Value::Null),
+        delete("the DaemonSet", &at(DAEMONS, "made-none"), &Value::Null),
         // What is left to the real one.
         send(
             "an apply by the server",

@@ -91,6 +91,12 @@ pub const DIFFERENCES: &[Difference] = &[
         places: &[("creating", "a DaemonSet", "/metadata/annotations")],
     },
     Difference {
+        name: "pods that a ReplicaSet finds",
+        why: "A ReplicaSet or DaemonSet of the embedded one adopts no stray pod. Nodefall acts on what a \
+              StatefulSet owns, and StatefulSets adopt.",
+        places: &[("workloads", "it is adopted too", "came")],
+    },
+    Difference {
         name: "deleting a Namespace",
         why: "Nodefall never does, and a controller would have to empty it first: it is not served.",
         places: &[(

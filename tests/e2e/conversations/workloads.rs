@@ -1,10 +1,29 @@
 //! A StatefulSet: up, down, changed, ended.
 
-use super::objects::{PODS, SETS, at, now, stateful_set};
+use super::objects::{NOWHERE, PODS, SETS, at, now, pod, stateful_set};
 use super::script::{MERGE, Step, create, delete, get, patch, until, until_gone, until_not};
 use serde_json::{Value, json};
 
 const READY: &str = "/status/conditions/type=Ready/status";
+
+const REPLICAS: &str = "/apis/apps/v1/namespaces/monitoring/replicasets";
+
+/// A workload of one replica, with the labels of pods that are there before it.
+fn found(kind: &str) -> Value {
+    let mut workload = stateful_set("work-found", 1);
+    workload["kind"] = json!(kind);
+    let label = match kind {
+        "StatefulSet" => "work-found-0",
+        _ => "work-found",
+    };
+    workload["spec"]["selector"]["matchLabels"]["app"] = json!(label);
+    workload["spec"]["template"]["metadata"]["labels"]["app"] = json!(label);
+    if kind == "ReplicaSet" {
+        let spec = workload["spec"].as_object_mut().expect("a spec");
+        spec.retain(|field, _| matches!(field.as_str(), "replicas" | "selector" | "template"));
+    }
+    workload
+}
 
 pub fn script() -> Vec<Step> {
     let set = at(SETS, "work");
@@ -110,6 +129,49 @@ pub fn script() -> Vec<Step> {
         ),
         get("the pod that is left", &at(PODS, "work-left-0")),
         delete("the pod ends too", &at(PODS, "work-left-0"), &now()),
+        create(
+            "a pod that nobody controls",
+            PODS,
+            &pod("work-found-0", NOWHERE),
+        )
+        .keep(&["/metadata/ownerReferences"])
+        .capture("found", "/metadata/uid"),
+        create("a set of its name and labels", SETS, &found("StatefulSet")),
+        until(
+            "the pod is adopted",
+            &at(PODS, "work-found-0"),
+            "/metadata/ownerReferences/0/kind",
+            "StatefulSet",
+        ),
+        get("the adopted pod", &at(PODS, "work-found-0"))
+            .keep(&["/metadata/uid", "/metadata/ownerReferences"]),
+        delete("that set is ended", &at(SETS, "work-found"), &Value::Null),
+        until(
+            "and so is the adopted pod",
+            &at(PODS, "work-found-0"),
+            "/metadata/deletionGracePeriodSeconds",
+            30,
+        ),
+        delete("at once", &at(PODS, "work-found-0"), &now()),
+        create(
+            "another that nobody controls",
+            PODS,
+            &pod("work-found", NOWHERE),
+        ),
+        create("a ReplicaSet of its labels", REPLICAS, &found("ReplicaSet")),
+        until(
+            "it is adopted too",
+            &at(PODS, "work-found"),
+            "/metadata/ownerReferences/0/kind",
+            "ReplicaSet",
+        )
+        .within(2),
+        delete(
+            "the ReplicaSet is ended",
+            &at(REPLICAS, "work-found"),
+            &Value::Null,
+        ),
+        delete("the other at once", &at(PODS, "work-found"), &now()),
         create("of none", SETS, &stateful_set("work", 0)),
         get("of none, read", &set).keep(&["/spec/replicas"]),
         delete("of none, ended", &set, &Value::Null),
