@@ -1,33 +1,38 @@
 //! Builds a world from a layout: everything runs and is Ready from the first moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeStatus, NodeSystemInfo, Pod};
+use k8s_openapi::api::core::v1::{
+    Namespace, Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, Pod,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::constants::Constants;
+use super::controllers::deployment::replicaset_of;
 use super::controllers::heartbeat::report;
 use super::controllers::replicated::{daemon, replica};
 use super::controllers::statefulset::member;
 use super::controllers::template::admit;
+use super::defaults::Defaults;
 use super::layout::{Layout, NodePlan};
 use super::objects::{claims, node_name, set_pod_condition, set_running};
-use super::world::{Attachment, LEASES, Machine, World, key, micro_time};
+use super::world::{Attachment, Kind, LEASES, Machine, World, key, micro_time};
 
 const KUBELET: &str = "kubelet";
 
 /// A world in good order.
 pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     let mut world = World::new(constants);
+    add_namespaces(&mut world, layout);
     for plan in &layout.nodes {
         add_node(&mut world, plan);
     }
     let nodes: Vec<String> = layout.nodes.iter().map(|node| node.name.clone()).collect();
     let node = |number: usize| nodes.get(number % nodes.len().max(1)).cloned();
     for plan in &layout.statefulsets {
-        let set = world.create("kubectl", plan.statefulset());
+        let set = applied(&mut world, plan.statefulset());
         for ordinal in 0..plan.replicas {
             let pod = member(&set, ordinal, &world.constants);
             place(&mut world, pod, node(ordinal.unsigned_abs() as usize));
@@ -35,8 +40,8 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
     }
     let mut turn = 0;
     for plan in &layout.replicasets {
-        let deployment = world.next_uid();
-        let set = world.create("kubectl", plan.replicaset(deployment));
+        let deployment = applied(&mut world, plan.deployment());
+        let set = world.create("deployment-controller", replicaset_of(&deployment));
         for _ in 0..plan.replicas {
             let suffix = world.suffix(5);
             let pod = replica(&set, &suffix, &world.constants);
@@ -45,7 +50,7 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
         }
     }
     for plan in &layout.daemonsets {
-        let set = world.create("kubectl", plan.daemonset());
+        let set = applied(&mut world, plan.daemonset());
         for node in &nodes {
             let suffix = world.suffix(5);
             let pod = daemon(&set, node, &suffix, &world.constants);
@@ -58,6 +63,25 @@ pub(super) fn build(constants: Constants, layout: &Layout) -> World {
         place(&mut world, pod, node(number));
     }
     world
+}
+
+/// Stores an object as if a user had applied it.
+fn applied<K: Kind + Defaults>(world: &mut World, mut object: K) -> K {
+    object.complete(&world.constants);
+    world.create("kubectl", object)
+}
+
+/// Those that every cluster has, and those of the workloads.
+fn add_namespaces(world: &mut World, layout: &Layout) {
+    let plans = layout.statefulsets.iter().chain(&layout.replicasets);
+    let plans = plans.chain(&layout.daemonsets).chain(&layout.pods);
+    let mut names = BTreeSet::from(["default", "kube-system", "kube-public", LEASES]);
+    names.extend(plans.map(|plan| plan.namespace.as_str()));
+    for name in names {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        applied(world, namespace);
+    }
 }
 
 /// Adds a machine, and the Node and Lease that its kubelet registers.
@@ -92,7 +116,7 @@ pub(super) fn add_node(world: &mut World, plan: &NodePlan) {
             labels: Some(labels),
             ..ObjectMeta::default()
         },
-        spec: None,
+        spec: Some(NodeSpec::default()),
         status: Some(NodeStatus {
             addresses: Some(vec![
                 NodeAddress {

@@ -76,6 +76,7 @@ pub fn delete_pod(world: &mut World, at: &Key, asked: &Deletion) -> Result<Pod, 
     world.update::<Pod>(at, "kube-apiserver", |pod| {
         pod.metadata.deletion_timestamp = marked.deletion_timestamp;
         pod.metadata.deletion_grace_period_seconds = marked.deletion_grace_period_seconds;
+        pod.metadata.generation = marked.generation;
     });
     let stored = world.pods.get(at).cloned().unwrap_or(deleted);
     remove_if_free(world, at);
@@ -144,6 +145,7 @@ fn mark_deleted(world: &World, pod: &mut Pod, asked: Option<i64>) -> bool {
     pod.metadata.deletion_timestamp =
         Some(time(world.now + Duration::from_secs(grace.unsigned_abs())));
     pod.metadata.deletion_grace_period_seconds = Some(grace);
+    pod.metadata.generation = pod.metadata.generation.map(|before| before + 1);
     true
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -60,7 +60,9 @@ macro_rules! kinds {
 
 kinds! {
     Node, nodes, node => node.metadata.name.clone().map(Change::Node);
+    Namespace, namespaces, _namespace => None;
     Lease, leases, _lease => None;
+    Deployment, deployments, one => Some(Change::Workload("Deployment", key_of(one)));
     StatefulSet, statefulsets, set => Some(Change::Workload("StatefulSet", key_of(set)));
     ReplicaSet, replicasets, set => Some(Change::Workload("ReplicaSet", key_of(set)));
     DaemonSet, daemonsets, set => Some(Change::Workload("DaemonSet", key_of(set)));

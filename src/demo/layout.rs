@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::{
-    DaemonSet, DaemonSetSpec, ReplicaSet, ReplicaSetSpec, StatefulSet, StatefulSetSpec,
+    DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, StatefulSet, StatefulSetSpec,
 };
 use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 /// One node.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl NodePlan {
     }
 }
 
-/// One StatefulSet, ReplicaSet, DaemonSet or bare pod; which one, the [`Layout`] method says.
+/// One StatefulSet, Deployment, DaemonSet or bare pod; which one, the [`Layout`] method says.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Namespace.
@@ -158,6 +158,15 @@ impl Plan {
     }
 
     fn template(&self) -> PodTemplateSpec {
+        let spec = PodSpec {
+            containers: vec![Container {
+                name: self.name.clone(),
+                image: Some(format!("example.com/{}:1.0", self.name)),
+                ..Container::default()
+            }],
+            termination_grace_period_seconds: Some(self.grace),
+            ..PodSpec::default()
+        };
         PodTemplateSpec {
             metadata: Some(ObjectMeta {
                 labels: Some(self.labels()),
@@ -165,15 +174,7 @@ impl Plan {
                 finalizers: (!self.finalizers.is_empty()).then(|| self.finalizers.clone()),
                 ..ObjectMeta::default()
             }),
-            spec: Some(PodSpec {
-                containers: vec![Container {
-                    name: self.name.clone(),
-                    image: Some(format!("example.com/{}:1.0", self.name)),
-                    ..Container::default()
-                }],
-                termination_grace_period_seconds: Some(self.grace),
-                ..PodSpec::default()
-            }),
+            spec: Some(spec),
         }
     }
 
@@ -205,27 +206,14 @@ impl Plan {
         }
     }
 
-    /// As a Deployment would make it: its name ends in a hash, and the Deployment owns it.
-    pub(super) fn replicaset(&self, deployment_uid: String) -> ReplicaSet {
-        let template = self.template();
-        let hash = super::controllers::template::revision_of(&template);
-        let mut metadata = self.meta();
-        metadata.name = Some(format!("{}-{hash}", self.name));
-        metadata.owner_references = Some(vec![OwnerReference {
-            api_version: "apps/v1".to_owned(),
-            kind: "Deployment".to_owned(),
-            name: self.name.clone(),
-            uid: deployment_uid,
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }]);
-        ReplicaSet {
-            metadata,
-            spec: Some(ReplicaSetSpec {
+    pub(super) fn deployment(&self) -> Deployment {
+        Deployment {
+            metadata: self.meta(),
+            spec: Some(DeploymentSpec {
                 replicas: Some(self.replicas),
                 selector: self.selector(),
-                template: Some(template),
-                ..ReplicaSetSpec::default()
+                template: self.template(),
+                ..DeploymentSpec::default()
             }),
             status: None,
         }
@@ -265,7 +253,7 @@ pub struct Layout {
     pub nodes: Vec<NodePlan>,
     /// StatefulSets.
     pub statefulsets: Vec<Plan>,
-    /// ReplicaSets, each as if a Deployment of that name owned it.
+    /// Deployments, each with its ReplicaSet.
     pub replicasets: Vec<Plan>,
     /// DaemonSets.
     pub daemonsets: Vec<Plan>,
@@ -299,7 +287,7 @@ impl Layout {
         self
     }
 
-    /// Adds a ReplicaSet.
+    /// Adds a Deployment, and so a ReplicaSet.
     #[must_use]
     pub fn replicaset(mut self, plan: Plan) -> Self {
         self.replicasets.push(plan);

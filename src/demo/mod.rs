@@ -14,6 +14,7 @@ pub mod command;
 pub mod constants;
 pub mod control;
 mod controllers;
+mod defaults;
 mod deletion;
 pub mod faults;
 mod guide;
@@ -23,6 +24,7 @@ pub mod layout;
 pub mod machine;
 pub mod objects;
 pub mod scenario;
+mod stamps;
 pub mod timeline;
 pub mod world;
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-    ContainerStatus, Node, NodeCondition, Pod, PodCondition, PodStatus, Taint, Toleration,
+    ContainerStatus, Node, NodeCondition, Pod, PodCondition, PodIP, PodStatus, Taint, Toleration,
 };
 
 use super::world::time;
@@ -153,6 +153,9 @@ pub fn set_pod_condition(
         reason: reason.map(str::to_owned),
         message: message.map(str::to_owned),
         last_transition_time: since,
+        observed_generation: (kind == "DisruptionTarget")
+            .then_some(pod.metadata.generation)
+            .flatten(),
         ..PodCondition::default()
     };
     match known {
@@ -180,6 +183,9 @@ pub fn set_running(pod: &mut Pod, address: &str, now: Timestamp) {
     let status = pod.status.get_or_insert_default();
     status.phase = Some("Running".to_owned());
     status.pod_ip = Some(address.to_owned());
+    status.pod_ips = Some(vec![PodIP {
+        ip: address.to_owned(),
+    }]);
     status.start_time.get_or_insert_with(|| time(now));
 }
 

@@ -2,22 +2,22 @@
 //!
 //! Nothing here waits or reads a clock: whoever holds the world sets [`World::now`] first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    FieldsV1, ManagedFieldsEntry, MicroTime, Time,
-};
 
 use super::audit::Entry;
 use super::constants::Constants;
 pub use super::kinds::{Key, Kind, Store, controller, key, key_of};
 pub use super::machine::{Attachment, Machine};
+use super::stamps::stamp;
+pub use super::stamps::{micro_time, time};
 
 /// The namespace of the kubelets' Leases.
 pub const LEASES: &str = "kube-node-lease";
@@ -36,7 +36,7 @@ pub enum Change {
         /// Kind and name of its controller.
         owner: Option<(String, String)>,
     },
-    /// A StatefulSet, ReplicaSet or DaemonSet was created, changed or removed.
+    /// A StatefulSet, Deployment, ReplicaSet or DaemonSet was created, changed or removed.
     Workload(&'static str, Key),
     /// Power, kubelet or network of a machine changed: what only the kubelet there notices.
     Machine(String),
@@ -48,6 +48,8 @@ pub struct World {
     pub now: Timestamp,
     /// The delays of this cluster.
     pub constants: Constants,
+    /// Stored Namespaces.
+    pub namespaces: Store<Namespace>,
     /// Stored Nodes.
     pub nodes: Store<Node>,
     /// Stored Leases.
@@ -56,6 +58,8 @@ pub struct World {
     pub pods: Store<Pod>,
     /// Stored StatefulSets.
     pub statefulsets: Store<StatefulSet>,
+    /// Stored Deployments.
+    pub deployments: Store<Deployment>,
     /// Stored ReplicaSets.
     pub replicasets: Store<ReplicaSet>,
     /// Stored DaemonSets.
@@ -71,6 +75,8 @@ pub struct World {
     pods_by_node: BTreeMap<String, BTreeSet<Key>>,
     pods_by_owner: BTreeMap<String, BTreeSet<Key>>,
     changes: Vec<Change>,
+    /// What was removed last, and at which revision: a watch begins at a list of a moment ago.
+    removed: VecDeque<(u64, Box<dyn Any + Send>)>,
     revision: u64,
     identities: u64,
 }
@@ -81,10 +87,12 @@ impl World {
         Self {
             now: constants.start,
             constants,
+            namespaces: Store::new(),
             nodes: Store::new(),
             leases: Store::new(),
             pods: Store::new(),
             statefulsets: Store::new(),
+            deployments: Store::new(),
             replicasets: Store::new(),
             daemonsets: Store::new(),
             events: Store::new(),
@@ -94,6 +102,7 @@ impl World {
             pods_by_node: BTreeMap::new(),
             pods_by_owner: BTreeMap::new(),
             changes: Vec::new(),
+            removed: VecDeque::new(),
             revision: 1000,
             identities: 0,
         }
@@ -128,19 +137,25 @@ impl World {
 
     /// Stores a new object as the API server does: UID, creation time, resourceVersion. The name
     /// must be free.
-    pub fn create<K: Kind>(&mut self, manager: &str, mut object: K) -> K {
-        let uid = self.next_uid();
-        let now = self.now;
-        let revision = self.next_revision();
-        let meta = object.metadata_mut();
-        meta.uid = Some(uid);
-        meta.creation_timestamp = Some(time(now));
-        meta.resource_version = Some(revision);
-        stamp::<K>(&mut object, manager, now);
+    pub fn create<K: Kind>(&mut self, manager: &str, object: K) -> K {
+        let mut object = self.identify(manager, object);
+        object.metadata_mut().resource_version = Some(self.next_revision());
         let key = key_of(&object);
         K::index(self, &object, true);
         self.changes.extend(object.change());
         K::store_mut(self).insert(key, object.clone());
+        object
+    }
+
+    /// What makes an object one of its own, stored or not: UID and creation time.
+    pub fn identify<K: Kind>(&mut self, manager: &str, mut object: K) -> K {
+        let uid = self.next_uid();
+        let now = self.now;
+        let meta = object.metadata_mut();
+        meta.uid = Some(uid);
+        meta.creation_timestamp = Some(time(now));
+        meta.resource_version = None;
+        stamp::<K>(&mut object, manager, now);
         object
     }
 
@@ -172,11 +187,24 @@ impl World {
 
     /// Removes an object from the store, whatever holds it.
     pub fn remove<K: Kind>(&mut self, key: &Key) -> Option<K> {
+        const ENOUGH: usize = 256;
         let object = K::store_mut(self).remove(key)?;
         self.next_revision();
+        if self.removed.len() == ENOUGH {
+            self.removed.pop_front();
+        }
+        self.removed
+            .push_back((self.revision, Box::new(object.clone())));
         K::index(self, &object, false);
         self.changes.extend(object.change());
         Some(object)
+    }
+
+    /// The objects of a kind that were removed after `revision`, as far as that is remembered.
+    pub fn removed_since<K: Kind>(&self, revision: u64) -> impl Iterator<Item = &K> {
+        let later = move |(at, _): &&(u64, Box<dyn Any + Send>)| *at > revision;
+        let removed = self.removed.iter().filter(later);
+        removed.filter_map(|(_, object)| object.downcast_ref())
     }
 
     /// Keys of the pods bound to a node; of those bound to none for the empty name.
@@ -242,6 +270,7 @@ impl World {
         }
         of(&self.nodes)
             .chain(of(&self.statefulsets))
+            .chain(of(&self.deployments))
             .chain(of(&self.replicasets))
             .chain(of(&self.daemonsets))
             .chain(of(&self.pods))
@@ -301,36 +330,6 @@ impl World {
         if let Some(owner) = controller(&pod.metadata) {
             set(|world| &mut world.pods_by_owner, &owner.uid);
         }
-    }
-}
-
-/// A `Time` as the API stores it: whole seconds.
-pub fn time(at: Timestamp) -> Time {
-    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
-}
-
-/// A `MicroTime` as the API stores it: whole microseconds.
-pub fn micro_time(at: Timestamp) -> MicroTime {
-    MicroTime(Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at))
-}
-
-/// The API server's own mark of a write: who, and when by its clock.
-fn stamp<K: Kind>(object: &mut K, manager: &str, now: Timestamp) {
-    let fields = object.metadata_mut().managed_fields.get_or_insert_default();
-    match fields
-        .iter_mut()
-        .find(|entry| entry.manager.as_deref() == Some(manager))
-    {
-        Some(entry) => entry.time = Some(time(now)),
-        None => fields.push(ManagedFieldsEntry {
-            api_version: Some(K::API_VERSION.to_owned()),
-            fields_type: Some("FieldsV1".to_owned()),
-            fields_v1: Some(FieldsV1(serde_json::json!({}))),
-            manager: Some(manager.to_owned()),
-            operation: Some("Update".to_owned()),
-            subresource: None,
-            time: Some(time(now)),
-        }),
     }
 }
 

@@ -46,7 +46,7 @@ impl Bed {
     ///
     /// # Panics
     /// When that cannot be done; the scenario's own panic is returned.
-    pub fn play(&mut self, scenario: Scenario) -> thread::Result<()> {
+    pub fn play(&mut self, scenario: impl FnOnce(&mut Scene)) -> thread::Result<()> {
         let audit = self.cluster.audit();
         let mark = audit.mark();
         let mut scene = Scene {

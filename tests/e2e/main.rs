@@ -3,6 +3,7 @@
 
 mod bed;
 mod comeback;
+mod conversations;
 mod crashes;
 mod finalizers;
 mod holds;
@@ -15,7 +16,8 @@ mod rights;
 mod road;
 mod untouched;
 
-use bed::{Bed, Scenario};
+use bed::{Bed, Scenario, Scene};
+use conversations::CONVERSATIONS;
 use libtest_mimic::{Arguments, Failed, Trial};
 use nodefall_testbed::process;
 use std::panic::resume_unwind;
@@ -36,6 +38,9 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     rights::SCENARIOS,
     record::SCENARIOS,
 ];
+
+/// What is not about Nodefall: the simulated cluster of its other tests is as the real one.
+const ALIKE: &str = "the embedded cluster answers as the real one:";
 
 /// The cluster that the scenarios share.
 enum Shared {
@@ -61,13 +66,19 @@ fn main() -> ExitCode {
         let shared = shared.clone();
         Trial::test(name, move || play(&shared, scenario))
     }));
+    trials.extend(CONVERSATIONS.iter().map(|(name, conversation)| {
+        let shared = shared.clone();
+        Trial::test(format!("{ALIKE} {name}"), move || {
+            play(&shared, |scene| conversation(scene.cluster))
+        })
+    }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Its processes end here.
     drop(shared);
     conclusion.exit_code()
 }
 
-fn play(shared: &Mutex<Shared>, scenario: Scenario) -> Result<(), Failed> {
+fn play(shared: &Mutex<Shared>, scenario: impl FnOnce(&mut Scene)) -> Result<(), Failed> {
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     // What stands there if the start panics.
     let mut bed = match std::mem::replace(&mut *shared, Shared::Dead) {

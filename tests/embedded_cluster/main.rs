@@ -8,7 +8,9 @@ mod faults;
 mod nodes;
 mod reading;
 mod scale;
+mod watching;
 mod workloads;
+mod writing;
 mod zones;
 
 use std::time::Duration;

@@ -67,6 +67,31 @@ async fn in_parallel_all_come_back_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stray_pod_of_its_name_and_labels_is_adopted() {
+    let cluster = start();
+    let name = "prometheus-k8s-0";
+    let before = uid(&pods(&cluster).get(name).await.unwrap());
+    let stray = Patch::Merge(json!({ "metadata": { "ownerReferences": null } }));
+    let params = PatchParams::default();
+    let pod = pods(&cluster).patch(name, &params, &stray).await.unwrap();
+    assert_eq!(pod.metadata.owner_references, None);
+    seconds(1).await;
+    patch_set(
+        &cluster,
+        "prometheus-k8s",
+        json!({ "spec": { "replicas": 3 } }),
+    )
+    .await;
+    seconds(1).await;
+    let pod = pods(&cluster).get(name).await.unwrap();
+    let owners = pod.metadata.owner_references.clone().unwrap();
+    assert_eq!(
+        (uid(&pod), owners[0].kind.as_str()),
+        (before, "StatefulSet")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn scaled_down_and_deleted_sets_bring_nothing_back() {
     let cluster = start();
     patch_set(

@@ -1,6 +1,9 @@
 //! The garbage collector: what a deleted object owned goes too.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -16,8 +19,8 @@ const ACTOR: &str = "generic-garbage-collector";
 enum Task {
     /// The Lease of a node that is gone.
     Lease(String),
-    /// The pods of a workload that is gone.
-    Pods,
+    /// What a workload that is gone owned.
+    Owned,
 }
 
 /// The collector.
@@ -34,7 +37,7 @@ impl Controller for Garbage {
                 self.tasks.add(Task::Lease(name.clone()), at);
             }
             Change::Workload(kind, key) if !has_workload(world, kind, key) => {
-                self.tasks.add(Task::Pods, at);
+                self.tasks.add(Task::Owned, at);
             }
             _ => {}
         }
@@ -48,7 +51,10 @@ impl Controller for Garbage {
         while let Some(task) = self.tasks.pop(world.now) {
             match task {
                 Task::Lease(node) => collect_lease(world, &node),
-                Task::Pods => collect_pods(world),
+                Task::Owned => {
+                    collect_replicasets(world);
+                    collect_pods(world);
+                }
             }
         }
     }
@@ -57,6 +63,7 @@ impl Controller for Garbage {
 fn has_workload(world: &World, kind: &str, key: &Key) -> bool {
     match kind {
         "StatefulSet" => world.statefulsets.contains_key(key),
+        "Deployment" => world.deployments.contains_key(key),
         "ReplicaSet" => world.replicasets.contains_key(key),
         _ => world.daemonsets.contains_key(key),
     }
@@ -82,6 +89,27 @@ fn collect_lease(world: &mut World, node: &str) {
         .and_then(|node| node.metadata.uid.clone());
     if owner.is_some() && owner != lives {
         world.remove::<Lease>(&at);
+    }
+}
+
+fn collect_replicasets(world: &mut World) {
+    let alive: BTreeSet<_> = world
+        .deployments
+        .values()
+        .map(|one| one.metadata.uid.as_deref())
+        .collect();
+    let orphan = |set: &&ReplicaSet| {
+        let owner = controller(&set.metadata).filter(|owner| owner.kind == "Deployment");
+        owner.is_some_and(|owner| !alive.contains(&Some(owner.uid.as_str())))
+    };
+    let gone: Vec<Key> = world
+        .replicasets
+        .values()
+        .filter(orphan)
+        .map(key_of)
+        .collect();
+    for at in gone {
+        world.remove::<ReplicaSet>(&at);
     }
 }
 

@@ -4,6 +4,7 @@
 //! ([`Controller::next`]) and then does it in one pure step of the world. [`Controllers::settle`]
 //! lets them work until nothing is due any more.
 
+pub(super) mod deployment;
 mod eviction;
 mod garbage;
 pub(super) mod heartbeat;
@@ -108,6 +109,7 @@ fn manager(world: &World) -> Vec<Box<dyn Controller>> {
         Box::new(node_lifecycle::NodeLifecycle::new(world)),
         Box::new(eviction::TaintEviction::default()),
         Box::new(statefulset::StatefulSets::default()),
+        Box::new(deployment::Deployments::default()),
         Box::new(replicated::ReplicaSets::default()),
         Box::new(replicated::DaemonSets::default()),
         Box::new(pod_gc::PodGc::new(world)),

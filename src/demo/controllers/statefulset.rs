@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, Volume}
 
 use super::Controller;
 use super::queue::Queue;
-use super::template::{active, pod_of, ready_count, revision_of, soon};
+use super::template::{active, owner_reference, pod_of, ready_count, revision_of, soon};
 use crate::demo::constants::Constants;
 use crate::demo::deletion::{Deletion, delete_as};
 use crate::demo::objects::{finished, is_pod_ready, terminating, uid};
-use crate::demo::world::{Change, Key, World, key, key_of};
+use crate::demo::world::{Change, Key, World, controller, key, key_of};
 
 const ACTOR: &str = "statefulset-controller";
 const REVISION_LABEL: &str = "controller-revision-hash";
@@ -56,6 +56,7 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
     let spec = set.spec.clone().unwrap_or_default();
     let name = member_name(set, ordinal);
     let mut pod = pod_of(set, &spec.template, name.clone(), constants);
+    pod.metadata.generate_name = set.metadata.name.as_ref().map(|name| format!("{name}-"));
     let labels = pod.metadata.labels.get_or_insert_default();
     labels.insert(
         "statefulset.kubernetes.io/pod-name".to_owned(),
@@ -68,6 +69,7 @@ pub(in crate::demo) fn member(set: &StatefulSet, ordinal: i32, constants: &Const
     labels.insert(REVISION_LABEL.to_owned(), update_revision(set));
     let pod_spec = pod.spec.get_or_insert_default();
     pod_spec.hostname = Some(name.clone());
+    pod_spec.subdomain.clone_from(&spec.service_name);
     for template in spec.volume_claim_templates.iter().flatten() {
         let claim = template.metadata.name.clone().unwrap_or_default();
         pod_spec.volumes.get_or_insert_default().push(Volume {
@@ -126,6 +128,7 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
 
     for ordinal in 0..replicas {
         let at = key(&namespace, &member_name(set, ordinal));
+        adopt(world, set, &at);
         match world.pods.get(&at) {
             None => {
                 let pod = member(set, ordinal, &world.constants);
@@ -187,6 +190,25 @@ fn reconcile(world: &mut World, set: &StatefulSet) {
         if !active(pod) || !is_pod_ready(pod) {
             return;
         }
+    }
+}
+
+/// A pod of its name and labels that nobody controls becomes its own.
+fn adopt(world: &mut World, set: &StatefulSet, at: &Key) {
+    let selector = set.spec.as_ref().map(|spec| &spec.selector);
+    let wanted = selector.and_then(|selector| selector.match_labels.clone());
+    let stray = world.pods.get(at).is_some_and(|pod| {
+        let labels = pod.metadata.labels.clone().unwrap_or_default();
+        let mut wanted = wanted.iter().flatten();
+        controller(&pod.metadata).is_none()
+            && !terminating(pod)
+            && wanted.all(|(key, value)| labels.get(key) == Some(value))
+    });
+    if stray {
+        world.update::<Pod>(at, ACTOR, |pod| {
+            let owners = pod.metadata.owner_references.get_or_insert_default();
+            owners.push(owner_reference(set));
+        });
     }
 }
 

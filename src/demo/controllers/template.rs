@@ -32,12 +32,13 @@ pub(in crate::demo) fn pod_of<K: Kind>(
 
 /// What the API server's admission and defaulting add to every new pod.
 pub(in crate::demo) fn admit(pod: &mut Pod, constants: &Constants) {
+    pod.metadata.generation.get_or_insert(1);
     let spec = pod.spec.get_or_insert_default();
-    spec.termination_grace_period_seconds.get_or_insert(30);
-    spec.restart_policy
-        .get_or_insert_with(|| "Always".to_owned());
-    spec.scheduler_name
-        .get_or_insert_with(|| "default-scheduler".to_owned());
+    default_spec(spec);
+    spec.enable_service_links.get_or_insert(true);
+    spec.priority.get_or_insert(0);
+    spec.preemption_policy
+        .get_or_insert_with(|| "PreemptLowerPriority".to_owned());
     spec.service_account_name
         .get_or_insert_with(|| "default".to_owned());
     default_tolerations(spec, constants);
@@ -46,6 +47,29 @@ pub(in crate::demo) fn admit(pod: &mut Pod, constants: &Constants) {
     status
         .qos_class
         .get_or_insert_with(|| "BestEffort".to_owned());
+}
+
+/// What the API server adds to a pod's spec, in a template too.
+pub(in crate::demo) fn default_spec(spec: &mut PodSpec) {
+    let text = |field: &mut Option<String>, value: &str| {
+        field.get_or_insert_with(|| value.to_owned());
+    };
+    text(&mut spec.restart_policy, "Always");
+    text(&mut spec.scheduler_name, "default-scheduler");
+    text(&mut spec.dns_policy, "ClusterFirst");
+    spec.termination_grace_period_seconds.get_or_insert(30);
+    spec.security_context.get_or_insert_default();
+    for one in &mut spec.containers {
+        let latest = one.image.as_ref().is_none_or(|image| {
+            let name = image.rsplit('/').next().unwrap_or_default();
+            !name.contains(':') || name.ends_with(":latest")
+        });
+        let policy = if latest { "Always" } else { "IfNotPresent" };
+        text(&mut one.image_pull_policy, policy);
+        text(&mut one.termination_message_path, "/dev/termination-log");
+        text(&mut one.termination_message_policy, "File");
+        one.resources.get_or_insert_default();
+    }
 }
 
 /// The DefaultTolerationSeconds admission plugin.

@@ -6,70 +6,8 @@ use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::{HeaderMap, Method, Uri, header};
 
-/// A resource that the API serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resource {
-    Nodes,
-    Pods,
-    Leases,
-    StatefulSets,
-    ReplicaSets,
-    DaemonSets,
-    Events,
-    /// The same Events, as the core group shows them.
-    CoreEvents,
-    AccessReviews,
-}
-
-/// All resources with the path of their group, plural name, kind, and whether they are in
-/// namespaces.
-pub(super) const RESOURCES: [(Resource, &str, &str, &str, bool); 9] = [
-    (Resource::Nodes, "/api/v1", "nodes", "Node", false),
-    (Resource::Pods, "/api/v1", "pods", "Pod", true),
-    (Resource::CoreEvents, "/api/v1", "events", "Event", true),
-    (
-        Resource::StatefulSets,
-        "/apis/apps/v1",
-        "statefulsets",
-        "StatefulSet",
-        true,
-    ),
-    (
-        Resource::ReplicaSets,
-        "/apis/apps/v1",
-        "replicasets",
-        "ReplicaSet",
-        true,
-    ),
-    (
-        Resource::DaemonSets,
-        "/apis/apps/v1",
-        "daemonsets",
-        "DaemonSet",
-        true,
-    ),
-    (
-        Resource::Leases,
-        "/apis/coordination.k8s.io/v1",
-        "leases",
-        "Lease",
-        true,
-    ),
-    (
-        Resource::Events,
-        "/apis/events.k8s.io/v1",
-        "events",
-        "Event",
-        true,
-    ),
-    (
-        Resource::AccessReviews,
-        "/apis/authorization.k8s.io/v1",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        false,
-    ),
-];
+use super::failure::Failure;
+use super::resources::{RESOURCES, Resource};
 
 /// A request to the API.
 #[derive(Clone, Debug)]
@@ -108,7 +46,7 @@ impl Call {
                 rest,
             )
         };
-        let mut parts: Vec<&str> = rest.split('/').collect();
+        let mut parts: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
         let namespace = match parts[..] {
             ["namespaces", namespace, _, ..] => {
                 parts.drain(..2);
@@ -138,7 +76,10 @@ impl Call {
             Method::GET if watch && name.is_empty() => "watch",
             Method::GET if name.is_empty() => "list",
             Method::GET => "get",
+            // A list may go over all namespaces, a write may not.
+            _ if name.is_empty() && namespaced && namespace.is_none() => return None,
             Method::POST if name.is_empty() => "create",
+            Method::DELETE if name.is_empty() => "deletecollection",
             Method::PUT if !name.is_empty() => "update",
             Method::PATCH if !name.is_empty() => "patch",
             Method::DELETE if !name.is_empty() => "delete",
@@ -204,6 +145,16 @@ impl Call {
         match self.group {
             "" => self.plural.to_owned(),
             group => format!("{}.{group}", self.plural),
+        }
+    }
+
+    /// Whether the type of the body is one that is read: none is JSON.
+    pub(super) fn accepts_body(&self) -> Result<(), Failure> {
+        match self.content_type.split(';').next().unwrap_or_default() {
+            "" | "*/*" | "application/json" | "application/yaml" => Ok(()),
+            _ => Err(Failure::unsupported_media(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            )),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the API server does not let a write do.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::Call;
 use super::failure::Failure;
@@ -43,6 +43,26 @@ pub(super) fn check_name(call: &Call, name: &str, prefix: &str) -> Result<(), Fa
     Ok(())
 }
 
+/// A write is about the object that its path names.
+pub(super) fn check_name_on_url(call: &Call, new: &Value) -> Result<(), Failure> {
+    let given = |field: &str| new["metadata"][field].as_str().filter(|it| !it.is_empty());
+    if let Some(name) = given("name").filter(|name| *name != call.name) {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        )));
+    }
+    let expected = call.namespace.as_deref();
+    match given("namespace").filter(|namespace| Some(*namespace) != expected) {
+        Some(_) => Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the \
+             request"
+                .to_owned(),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The UID and the resourceVersion that a write names must be the stored ones.
 pub(super) fn check_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
     let named = |object: &Value, field: &str| {
@@ -63,14 +83,35 @@ pub(super) fn check_identity(call: &Call, old: &Value, new: &Value) -> Result<()
             ),
             _ => {
                 let own = named(old, "uid").unwrap_or_default();
-                Failure::precondition(
+                let place = call.namespace.iter().map(|one| format!("{one}/"));
+                Failure::conflict(
                     call,
                     &format!(
-                        "Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
+                        "StorageError: invalid object, Code: 4, Key: /registry/{}/{}{}, \
+                         ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+                         precondition: {uid}, UID in object meta: {own}",
+                        call.plural,
+                        place.collect::<String>(),
+                        call.name
                     ),
                 )
             }
         });
+    }
+    for (field, value) in [
+        ("deletionTimestamp", &new["metadata"]["deletionTimestamp"]),
+        (
+            "deletionGracePeriodSeconds",
+            &new["metadata"]["deletionGracePeriodSeconds"],
+        ),
+    ] {
+        // Left out, it stays.
+        if !value.is_null() && *value != old["metadata"][field] {
+            let words = format!("Invalid value: {value}: field is immutable");
+            let field = format!("metadata.{field}");
+            let cause = "FieldValueInvalid";
+            return Err(Failure::invalid(call, &call.name, cause, &field, &words));
+        }
     }
     match named(new, "resourceVersion") {
         Some(version) if Some(&version) != named(old, "resourceVersion").as_ref() => {
@@ -116,7 +157,8 @@ pub(super) fn check_finalizers(call: &Call, old: &Value, new: &Value) -> Result<
     ))
 }
 
-/// What a client cannot change stays; a status is changed only through its subresource.
+/// What a client cannot change stays, what is empty is left out; a status is changed only through its
+/// subresource, and nothing of the spec there.
 pub(super) fn keep(new: &mut Value, old: &Value, subresource: &str) {
     const FIXED: [&str; 9] = [
         "uid",
@@ -129,17 +171,19 @@ pub(super) fn keep(new: &mut Value, old: &Value, subresource: &str) {
         "resourceVersion",
         "generation",
     ];
-    if subresource == "status" {
-        let status = new.get("status").cloned().unwrap_or_default();
-        *new = old.clone();
-        new["status"] = status;
-        return;
-    }
     for field in FIXED {
         new["metadata"][field] = old["metadata"][field].clone();
     }
-    if old.get("status").is_some() {
-        new["status"] = old["status"].clone();
+    if let Some(meta) = new["metadata"].as_object_mut() {
+        meta.retain(|_, field| *field != json!([]) && *field != json!({}));
+    }
+    let other = if subresource == "status" {
+        "spec"
+    } else {
+        "status"
+    };
+    if let Some(kept) = old.get(other) {
+        new[other] = kept.clone();
     }
 }
 

@@ -76,9 +76,17 @@ impl Failure {
 
     /// The object was changed since it was read.
     pub(super) fn stale(call: &Call) -> Self {
+        Self::conflict(
+            call,
+            "the object has been modified; please apply your changes to the latest version and \
+             try again",
+        )
+    }
+
+    /// A write does not fit what is stored.
+    pub(super) fn conflict(call: &Call, words: &str) -> Self {
         let message = format!(
-            "Operation cannot be fulfilled on {} \"{}\": the object has been modified; please \
-             apply your changes to the latest version and try again",
+            "Operation cannot be fulfilled on {} \"{}\": {words}",
             call.qualified(),
             call.name
         );
@@ -92,13 +100,32 @@ impl Failure {
 
     /// A field has a value that it may not have.
     pub(super) fn invalid(call: &Call, name: &str, cause: &str, field: &str, words: &str) -> Self {
-        let kind = match call.group {
+        // Events are checked as what they are in the core group, whatever they came as.
+        let group = match call.kind {
+            "Event" => "",
+            _ => call.group,
+        };
+        let kind = match group {
             "" => call.kind.to_owned(),
             group => format!("{}.{group}", call.kind),
         };
         let message = format!("{kind} \"{name}\" is invalid: {field}: {words}");
         let mut details = details(call, name, call.kind);
+        if group.is_empty()
+            && let Some(details) = details.as_object_mut()
+        {
+            details.remove("group");
+        }
         details["causes"] = json!([{ "reason": cause, "message": words, "field": field }]);
+        Self::new(422, "Invalid", message, details)
+    }
+
+    /// The options of a delete are none.
+    pub(super) fn options(field: &str, words: &str) -> Self {
+        let message = format!("DeleteOptions.meta.k8s.io \"\" is invalid: {field}: {words}");
+        let causes =
+            json!([{ "reason": "FieldValueNotSupported", "message": words, "field": field }]);
+        let details = json!({ "group": "meta.k8s.io", "kind": "DeleteOptions", "causes": causes });
         Self::new(422, "Invalid", message, details)
     }
 
@@ -133,14 +160,40 @@ impl Failure {
         Self::new(400, "BadRequest", message, Value::Null)
     }
 
-    /// The patch is of a type that is not served.
-    pub(super) fn unsupported_media(given: &str) -> Self {
+    /// The body is of a type that is not read there.
+    pub(super) fn unsupported_media(accepted: &str) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: \
-             application/json-patch+json, application/merge-patch+json, \
-             application/strategic-merge-patch+json (given: {given})"
+             {accepted}"
         );
         Self::new(415, "UnsupportedMediaType", message, Value::Null)
+    }
+
+    /// What a patch makes of an object is no such object.
+    pub(super) fn patch(why: &str) -> Self {
+        let words = format!("Invalid value: {why}");
+        let message = format!(" \"\" is invalid: patch: {words}");
+        let causes = json!([{ "reason": "FieldValueInvalid", "message": words, "field": "patch" }]);
+        Self::new(422, "Invalid", message, json!({ "causes": causes }))
+    }
+
+    /// An operation of a JSON patch fails.
+    pub(super) fn operations() -> Self {
+        let message = "the server rejected our request due to an error in our request".to_owned();
+        Self::new(422, "Invalid", message, json!({}))
+    }
+
+    /// A patch is of a type that is not read.
+    pub(super) fn unsupported_patch() -> Self {
+        let message = "415: Unsupported Media Type".to_owned();
+        Self::new(415, "UnsupportedMediaType", message, json!({}))
+    }
+
+    /// There is no namespace of that name.
+    pub(super) fn no_namespace(name: &str) -> Self {
+        let message = format!("namespaces \"{name}\" not found");
+        let details = json!({ "name": name, "kind": "namespaces" });
+        Self::new(404, "NotFound", message, details)
     }
 
     /// The method is not served there.
@@ -184,7 +237,7 @@ impl Failure {
     }
 }
 
-fn details(call: &Call, name: &str, kind: &str) -> Value {
+pub(super) fn details(call: &Call, name: &str, kind: &str) -> Value {
     let mut details = json!({ "kind": kind });
     if !name.is_empty() {
         details["name"] = json!(name);

@@ -5,14 +5,20 @@ mod body;
 mod call;
 mod checks;
 mod discovery;
+mod events;
 mod failure;
+mod fields;
 mod objects;
+mod options;
 mod patch;
 mod reads;
+mod resources;
+mod rows;
 mod scale;
 mod select;
 mod series;
 mod table;
+mod valid;
 mod watch;
 
 use std::sync::Arc;
@@ -28,8 +34,9 @@ use jiff::Timestamp;
 use tower::{ServiceExt, service_fn};
 
 use self::body::Reset;
-use self::call::{Call, Resource};
+use self::call::Call;
 use self::failure::Failure;
+use self::resources::Resource;
 use super::Cluster;
 use super::audit::{Entry, Truth};
 use super::faults::{Effect, Target};
@@ -210,8 +217,8 @@ fn entry(world: &super::world::World, call: &Call, status: u16) -> Entry {
         status,
         own: false,
         user_agent: call.user_agent.clone(),
-        dry_run: call.dry_run() || objects::deletion_of(call).is_ok_and(|asked| asked.dry_run),
-        truth: pod.map(|pod| Truth::of(world, pod, objects::wanted_uid(call))),
+        dry_run: call.dry_run() || options::deletion_of(call).is_ok_and(|asked| asked.dry_run),
+        truth: pod.map(|pod| Truth::of(world, pod, options::wanted_uid(call))),
     }
 }
 

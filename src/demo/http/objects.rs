@@ -2,22 +2,25 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use serde_json::{Value, json};
 
-use super::call::{Call, Resource};
-use super::checks::{check_finalizers, check_identity, check_name, check_pod_spec, keep};
-use super::failure::Failure;
+use super::call::Call;
+use super::checks::{
+    check_finalizers, check_identity, check_name, check_name_on_url, check_pod_spec, keep,
+};
+use super::failure::{Failure, details};
+use super::options::deletion_of;
+use super::resources::Resource;
+use super::select::Selection;
 use super::table::Row;
-use super::{access, json_response, patch, reads, scale};
+use super::{access, events, json_response, patch, reads, scale, valid};
 use crate::demo::cluster::State;
-use crate::demo::controllers::template::admit;
-use crate::demo::deletion::{Deletion, Refusal, delete_pod, remove_if_free};
-use crate::demo::world::{Kind, World, time};
+use crate::demo::deletion::{Refusal, delete_pod, remove_if_free};
+use crate::demo::world::{Key, Kind, World, key, time};
 
 /// Answers a request.
 pub(super) fn serve(state: &mut State, call: &Call) -> Result<Response, Failure> {
@@ -26,11 +29,13 @@ pub(super) fn serve(state: &mut State, call: &Call) -> Result<Response, Failure>
         (Resource::AccessReviews, "create") => access::review(state, call),
         (Resource::AccessReviews, _) => Err(Failure::method()),
         (Resource::Pods, "delete") => remove_pod(world, call),
-        (Resource::CoreEvents, "create" | "update" | "patch" | "delete") => Err(Failure::method()),
+        (Resource::Namespaces, "delete" | "deletecollection") => Err(Failure::method()),
+        (Resource::Namespaces, _) => any::<Namespace>(world, call),
         (Resource::Nodes, _) => any::<Node>(world, call),
         (Resource::Pods, _) => any::<Pod>(world, call),
         (Resource::Leases, _) => any::<Lease>(world, call),
         (Resource::StatefulSets, _) => any::<StatefulSet>(world, call),
+        (Resource::Deployments, _) => any::<Deployment>(world, call),
         (Resource::ReplicaSets, _) => any::<ReplicaSet>(world, call),
         (Resource::DaemonSets, _) => any::<DaemonSet>(world, call),
         (Resource::Events | Resource::CoreEvents, _) => any::<Event>(world, call),
@@ -42,7 +47,12 @@ fn any<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     if !scale && !matches!(call.subresource.as_str(), "" | "status") {
         return Err(Failure::no_resource());
     }
+    let writes = matches!(call.verb, "create" | "delete" | "deletecollection");
+    if writes && !call.subresource.is_empty() {
+        return Err(Failure::method());
+    }
     match call.verb {
+        "deletecollection" => remove_all::<K>(world, call),
         "get" if scale => scale::read::<K>(world, call),
         "get" => reads::get::<K>(world, call),
         "list" => reads::list::<K>(world, call),
@@ -51,50 +61,6 @@ fn any<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         "update" | "patch" => change::<K>(world, call),
         _ => remove::<K>(world, call),
     }
-}
-
-/// The UID that a write is bound to, if any.
-pub(super) fn wanted_uid(call: &Call) -> Option<String> {
-    match call.verb {
-        "delete" => deletion_of(call).ok()?.uid,
-        "patch" => {
-            let body: Value = serde_json::from_slice(&call.body).ok()?;
-            Some(body.get("metadata")?.get("uid")?.as_str()?.to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// What a delete asks for: its body, or its query where there is none.
-pub(super) fn deletion_of(call: &Call) -> Result<Deletion, Failure> {
-    if call.verb != "delete" {
-        return Ok(Deletion::default());
-    }
-    let mut asked = Deletion {
-        dry_run: call.dry_run(),
-        ..Deletion::default()
-    };
-    if let Some(grace) = call.param("gracePeriodSeconds") {
-        let grace = grace.parse();
-        asked.grace =
-            Some(grace.map_err(|_| {
-                Failure::bad_request("gracePeriodSeconds is not a number".to_owned())
-            })?);
-    }
-    if !call.body.is_empty() {
-        let options: DeleteOptions = serde_json::from_slice(&call.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding options: {error}")))?;
-        let conditions = options.preconditions.unwrap_or_default();
-        asked.grace = options.grace_period_seconds.or(asked.grace);
-        asked.uid = conditions.uid;
-        asked.resource_version = conditions.resource_version;
-        asked.dry_run |= options
-            .dry_run
-            .unwrap_or_default()
-            .iter()
-            .any(|one| one == "All");
-    }
-    Ok(asked)
 }
 
 fn remove_pod(world: &mut World, call: &Call) -> Result<Response, Failure> {
@@ -107,6 +73,25 @@ fn remove_pod(world: &mut World, call: &Call) -> Result<Response, Failure> {
         Err(Refusal::NotFound) => Err(Failure::not_found(call)),
         Err(Refusal::Conflict(words)) => Err(Failure::precondition(call, &words)),
     }
+}
+
+/// Deletes all that a list would show, and answers with that list.
+fn remove_all<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
+    let (found, _) = reads::select::<K>(world, call, &Selection::read(call)?)?;
+    let keys: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
+    let listed = reads::list::<K>(world, call)?;
+    for (_, name) in keys {
+        let one = Call {
+            verb: "delete",
+            name,
+            ..call.clone()
+        };
+        match call.resource {
+            Resource::Pods => remove_pod(world, &one)?,
+            _ => remove::<K>(world, &one)?,
+        };
+    }
+    Ok(listed)
 }
 
 /// Deletes anything but a pod: at once, unless finalizers hold it.
@@ -138,12 +123,14 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         }
         world.remove::<K>(&call.key());
     }
+    let mut details = details(call, &call.name, call.plural);
+    details["uid"] = json!(uid);
     let status = json!({
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Success",
-        "details": { "name": call.name, "group": call.group, "kind": call.plural, "uid": uid },
+        "details": details,
     });
     Ok(json_response(
         StatusCode::OK,
@@ -153,12 +140,15 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
 
 fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     let mut value = body_of(call)?;
+    if call.resource == Resource::CoreEvents {
+        events::from_core(&mut value);
+    }
     if call.resource == Resource::Pods
         && let Some(pod) = value.as_object_mut()
     {
         pod.remove("status");
     }
-    let mut object: K = decode(value)?;
+    let mut object: K = decode(call, value)?;
     let meta = object.metadata_mut();
     match (&meta.namespace, &call.namespace) {
         (Some(own), Some(asked)) if own != asked => {
@@ -169,6 +159,11 @@ fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
             ));
         }
         (_, asked) => meta.namespace.clone_from(asked),
+    }
+    if let Some(namespace) = &call.namespace
+        && !world.namespaces.contains_key(&key("", namespace))
+    {
+        return Err(Failure::no_namespace(namespace));
     }
     let prefix = meta.generate_name.clone().unwrap_or_default();
     let given = meta.name.clone().filter(|name| !name.is_empty());
@@ -188,24 +183,22 @@ fn create<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
     };
     check_name(call, &name, &prefix)?;
     meta.name = Some(name.clone());
-    meta.resource_version = None;
-    let key = (call.namespace.clone().unwrap_or_default(), name.clone());
-    if K::store(world).contains_key(&key) {
+    object.complete(&world.constants);
+    let checked = serde_json::to_value(&object).unwrap_or_default();
+    valid::check_new(call, &name, &checked)?;
+    let at = (call.namespace.clone().unwrap_or_default(), name.clone());
+    if K::store(world).contains_key(&at) {
         return Err(Failure::already_exists(call, &name));
     }
-    if call.dry_run() {
-        return Ok(json_response(StatusCode::CREATED, reads::json_of(&object)));
-    }
     let manager = call.manager();
-    world.create(&manager, object);
-    if call.resource == Resource::Pods {
-        let constants = world.constants.clone();
-        world.update::<Pod>(&key, &manager, |pod| admit(pod, &constants));
-    }
-    let created = K::store(world)
-        .get(&key)
-        .ok_or_else(|| Failure::not_found(call))?;
-    Ok(json_response(StatusCode::CREATED, reads::json_of(created)))
+    let made = match call.dry_run() {
+        true => world.identify(&manager, object),
+        false => world.create(&manager, object),
+    };
+    Ok(json_response(
+        StatusCode::CREATED,
+        reads::shaped(call, &made),
+    ))
 }
 
 /// Updates or patches an object.
@@ -213,13 +206,21 @@ pub(super) fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response,
     let Some(old) = K::store(world).get(&call.key()) else {
         return Err(Failure::not_found(call));
     };
+    let core = call.resource == Resource::CoreEvents;
     let old_value = serde_json::to_value(old).unwrap_or_default();
     let mut value = old_value.clone();
+    if core {
+        events::to_core(&mut value);
+    }
     if call.verb == "patch" {
         patch::apply(call, &mut value)?;
     } else {
         value = body_of(call)?;
     }
+    if core {
+        events::from_core(&mut value);
+    }
+    check_name_on_url(call, &value)?;
     check_identity(call, &old_value, &value)?;
     check_finalizers(call, &old_value, &value)?;
     keep(&mut value, &old_value, &call.subresource);
@@ -227,19 +228,20 @@ pub(super) fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response,
     if call.resource == Resource::Pods && spec_changed {
         check_pod_spec(call, &old_value, &value)?;
     }
-    if call.group == "apps" && spec_changed {
-        let generation = old_value["metadata"]["generation"].as_i64().unwrap_or(0);
+    if spec_changed && let Some(generation) = old_value["metadata"]["generation"].as_i64() {
         value["metadata"]["generation"] = json!(generation + 1);
     }
-    let new: K = decode(value)?;
-    let answer = reads::json_of(&new);
+    let new: K = decode(call, value)?;
+    let new_value = serde_json::to_value(&new).unwrap_or_default();
+    valid::check_change(call, &old_value, &new_value)?;
+    let answer = reads::shaped(call, &new);
     if call.dry_run() {
         return Ok(json_response(StatusCode::OK, answer));
     }
     world.update::<K>(&call.key(), &call.manager(), |object| *object = new);
     let answer = K::store(world)
         .get(&call.key())
-        .map_or(answer, |object| reads::json_of(object));
+        .map_or(answer, |object| reads::shaped(call, object));
     if call.resource == Resource::Pods {
         remove_if_free(world, &call.key());
     } else {
@@ -258,16 +260,46 @@ fn remove_if_unheld<K: Kind>(world: &mut World, call: &Call) {
     }
 }
 
-/// The body of a create or an update.
+/// The body of a create or an update, with its kind, which may be left out.
 pub(super) fn body_of(call: &Call) -> Result<Value, Failure> {
-    if call.content_type.contains("protobuf") {
-        return Err(Failure::unsupported_media(&call.content_type));
+    call.accepts_body()?;
+    let unrecognized = |why: &str| {
+        Failure::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get \
+             version/kind; json parse error: {why}",
+            call.kind
+        ))
+    };
+    let mut body: Value =
+        serde_json::from_slice(&call.body).map_err(|error| unrecognized(&error.to_string()))?;
+    if !body.is_object() {
+        return Err(unrecognized("no object"));
     }
-    serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))
+    let version = match call.group {
+        "" => "v1".to_owned(),
+        group => format!("{group}/v1"),
+    };
+    for (field, expected) in [("kind", call.kind), ("apiVersion", version.as_str())] {
+        match body[field].as_str() {
+            None | Some("") => body[field] = json!(expected),
+            Some(given) if given != expected && field == "kind" => {
+                return Err(Failure::bad_request(format!(
+                    "{given} in version \"v1\" cannot be handled as a {expected}: converting \
+                     (v1.{given}) to (core.{expected}): unknown conversion"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(body)
 }
 
-fn decode<K: Kind>(value: Value) -> Result<K, Failure> {
-    serde_json::from_value(value)
-        .map_err(|error| Failure::bad_request(format!("error decoding object: {error}")))
+fn decode<K: Kind>(call: &Call, value: Value) -> Result<K, Failure> {
+    serde_json::from_value(value).map_err(|error| match call.verb {
+        "patch" => Failure::patch(&error.to_string()),
+        _ => Failure::bad_request(format!(
+            "{kind} in version \"v1\" cannot be handled as a {kind}: json: {error}",
+            kind = call.kind
+        )),
+    })
 }

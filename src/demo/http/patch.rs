@@ -21,19 +21,18 @@ pub(super) fn apply(call: &Call, object: &mut Value) -> Result<(), Failure> {
         "application/json-patch+json" => {
             let patch: json_patch::Patch = serde_json::from_value(body)
                 .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
-            json_patch::patch(object, &patch).map_err(|error| {
-                Failure::invalid(
-                    call,
-                    &call.name,
-                    "FieldValueInvalid",
-                    "patch",
-                    &error.to_string(),
-                )
-            })?;
+            json_patch::patch(object, &patch).map_err(|_| Failure::operations())?;
         }
-        other => return Err(Failure::unsupported_media(other)),
+        _ => {
+            return Err(Failure::unsupported_patch());
+        }
     }
-    Ok(())
+    match object.is_object() {
+        true => Ok(()),
+        false => Err(Failure::bad_request(
+            "error decoding patch: no object".to_owned(),
+        )),
+    }
 }
 
 /// The key by which the items of a list are merged; `None`: the list is replaced.

@@ -4,11 +4,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::call::{Call, Resource};
+use super::call::Call;
 use super::failure::Failure;
-use super::json_response;
+use super::resources::Resource;
 use super::select::{Selection, token};
 use super::table::{Row, columns, row};
+use super::{events, json_response};
 use crate::demo::world::{Key, Kind, World, key};
 
 /// An object as the API shows it.
@@ -22,7 +23,7 @@ pub(super) fn get<K: Row>(world: &World, call: &Call) -> Result<Response, Failur
         .get(&call.key())
         .ok_or_else(|| Failure::not_found(call))?;
     if call.wants_table() {
-        return Ok(table(world, call, &[object], json!({})));
+        return table(world, call, &[object], json!({}));
     }
     Ok(json_response(StatusCode::OK, shaped(call, object)))
 }
@@ -98,7 +99,7 @@ pub(super) fn list<K: Row>(world: &World, call: &Call) -> Result<Response, Failu
     }
     let found: Vec<&K> = found.into_iter().map(|(_, object)| object).collect();
     if call.wants_table() {
-        return Ok(table(world, call, &found, meta));
+        return table(world, call, &found, meta);
     }
     let group = if call.group.is_empty() {
         "v1".to_owned()
@@ -133,8 +134,19 @@ pub(super) fn list<K: Row>(world: &World, call: &Call) -> Result<Response, Failu
     Ok(json_response(StatusCode::OK, body))
 }
 
-fn table<K: Row>(world: &World, call: &Call, objects: &[&K], meta: Value) -> Response {
+fn table<K: Row>(
+    world: &World,
+    call: &Call,
+    objects: &[&K],
+    meta: Value,
+) -> Result<Response, Failure> {
     let include = call.param("includeObject").unwrap_or("Metadata");
+    if !matches!(include, "None" | "Metadata" | "Object") {
+        return Err(Failure::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: \
+             \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        )));
+    }
     let rows: Vec<Value> = objects
         .iter()
         .map(|one| row(*one, include, world.now))
@@ -146,7 +158,10 @@ fn table<K: Row>(world: &World, call: &Call, objects: &[&K], meta: Value) -> Res
         "columnDefinitions": columns::<K>(),
         "rows": rows,
     });
-    json_response(StatusCode::OK, table.to_string().into_bytes())
+    Ok(json_response(
+        StatusCode::OK,
+        table.to_string().into_bytes(),
+    ))
 }
 
 /// An object in the shape of the group that it is asked through.
@@ -154,23 +169,7 @@ pub(super) fn shaped<K: Kind>(call: &Call, object: &K) -> Vec<u8> {
     if call.resource != Resource::CoreEvents {
         return json_of(object);
     }
-    const NAMES: [(&str, &str); 7] = [
-        ("regarding", "involvedObject"),
-        ("note", "message"),
-        ("reportingController", "reportingComponent"),
-        ("deprecatedFirstTimestamp", "firstTimestamp"),
-        ("deprecatedLastTimestamp", "lastTimestamp"),
-        ("deprecatedCount", "count"),
-        ("deprecatedSource", "source"),
-    ];
     let mut value = serde_json::to_value(object).unwrap_or_default();
-    if let Some(event) = value.as_object_mut() {
-        event.insert("apiVersion".to_owned(), json!("v1"));
-        for (new, old) in NAMES {
-            if let Some(field) = event.remove(new) {
-                event.insert(old.to_owned(), field);
-            }
-        }
-    }
+    events::to_core(&mut value);
     value.to_string().into_bytes()
 }

@@ -1,4 +1,4 @@
-//! The subresource `scale` of StatefulSets and ReplicaSets.
+//! The subresource `scale` of StatefulSets, Deployments and ReplicaSets.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,6 +14,12 @@ use crate::demo::world::{Kind, World};
 fn scale_of<K: Kind>(object: &K) -> Value {
     let value = serde_json::to_value(object).unwrap_or_default();
     let meta = object.metadata();
+    let labels = value["spec"]["selector"]["matchLabels"].as_object();
+    let selector: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -25,7 +31,10 @@ fn scale_of<K: Kind>(object: &K) -> Value {
             "creationTimestamp": meta.creation_timestamp,
         },
         "spec": { "replicas": value["spec"]["replicas"] },
-        "status": { "replicas": value["status"]["replicas"].as_i64().unwrap_or(0) },
+        "status": {
+            "replicas": value["status"]["replicas"].as_i64().unwrap_or(0),
+            "selector": selector.join(","),
+        },
     })
 }
 

@@ -2,92 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
 use super::call::Call;
 use super::failure::Failure;
-use crate::demo::objects::{node_name, phase};
-use crate::demo::world::{Key, Kind};
-
-/// Which fields of a kind can be selected by.
-pub(super) trait Selectable: Kind {
-    /// The field's value, or `None` when this kind cannot be selected by it.
-    fn field(&self, name: &str) -> Option<String> {
-        meta_field(self.metadata(), name)
-    }
-}
-
-fn meta_field(meta: &ObjectMeta, name: &str) -> Option<String> {
-    match name {
-        "metadata.name" => Some(meta.name.clone().unwrap_or_default()),
-        "metadata.namespace" => Some(meta.namespace.clone().unwrap_or_default()),
-        _ => None,
-    }
-}
-
-impl Selectable for k8s_openapi::api::core::v1::Node {
-    fn field(&self, name: &str) -> Option<String> {
-        match name {
-            "spec.unschedulable" => {
-                let set = self
-                    .spec
-                    .as_ref()
-                    .is_some_and(|spec| spec.unschedulable == Some(true));
-                Some(set.to_string())
-            }
-            name => meta_field(&self.metadata, name),
-        }
-    }
-}
-
-impl Selectable for k8s_openapi::api::coordination::v1::Lease {}
-impl Selectable for k8s_openapi::api::apps::v1::StatefulSet {}
-impl Selectable for k8s_openapi::api::apps::v1::ReplicaSet {}
-impl Selectable for k8s_openapi::api::apps::v1::DaemonSet {}
-
-impl Selectable for Pod {
-    fn field(&self, name: &str) -> Option<String> {
-        let spec = self.spec.as_ref();
-        match name {
-            "spec.nodeName" => Some(node_name(self).unwrap_or_default().to_owned()),
-            "status.phase" => Some(phase(self).to_owned()),
-            "spec.restartPolicy" => Some(spec?.restart_policy.clone().unwrap_or_default()),
-            "spec.schedulerName" => Some(spec?.scheduler_name.clone().unwrap_or_default()),
-            "spec.serviceAccountName" => {
-                Some(spec?.service_account_name.clone().unwrap_or_default())
-            }
-            "status.podIP" => Some(
-                self.status
-                    .as_ref()
-                    .and_then(|one| one.pod_ip.clone())
-                    .unwrap_or_default(),
-            ),
-            name => meta_field(&self.metadata, name),
-        }
-    }
-}
-
-impl Selectable for Event {
-    fn field(&self, name: &str) -> Option<String> {
-        let of = self.regarding.clone().unwrap_or_default();
-        let value = match name.replacen("involvedObject.", "regarding.", 1).as_str() {
-            "regarding.kind" => of.kind,
-            "regarding.namespace" => of.namespace,
-            "regarding.name" => of.name,
-            "regarding.uid" => of.uid,
-            "regarding.apiVersion" => of.api_version,
-            "regarding.resourceVersion" => of.resource_version,
-            "regarding.fieldPath" => of.field_path,
-            "reason" => self.reason.clone(),
-            "type" => self.type_.clone(),
-            "reportingController" => self.reporting_controller.clone(),
-            name => return meta_field(&self.metadata, name),
-        };
-        Some(value.unwrap_or_default())
-    }
-}
+use super::fields::{Selectable, check_field};
+use crate::demo::world::Key;
 
 /// What a list asks for.
 pub(super) struct Selection {
@@ -107,18 +25,30 @@ impl Selection {
         let fields = call
             .param("fieldSelector")
             .map_or(Ok(Vec::new()), read_fields)?;
+        for (field, ..) in &fields {
+            check_field(call, field)?;
+        }
         let labels = call
             .param("labelSelector")
             .map_or(Ok(Vec::new()), read_labels)?;
-        let limit = match call.param("limit").map(str::parse::<usize>) {
-            None | Some(Ok(0)) => None,
-            Some(Ok(limit)) => Some(limit),
-            Some(Err(_)) => return Err(Failure::bad_request("limit is not a number".to_owned())),
+        let limit = match call.param("limit").map(str::parse::<i64>) {
+            None => None,
+            Some(Ok(limit)) => usize::try_from(limit).ok().filter(|limit| *limit > 0),
+            Some(Err(_)) => {
+                let text = call.param("limit").unwrap_or_default();
+                let words = format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
+                return Err(Failure::bad_request(words));
+            }
         };
         let after = match call.param("continue") {
             None => None,
+            Some(_) if call.param("resourceVersion").is_some() => {
+                let words = "specifying resource version is not allowed when using continue";
+                return Err(Failure::bad_request(words.to_owned()));
+            }
             Some(token) => Some(read_token(token).ok_or_else(|| {
-                Failure::bad_request("continue key is not valid: unrecognized".to_owned())
+                let words = "invalid continue token: continue key is not valid: no such token";
+                Failure::bad_request(words.to_owned())
             })?),
         };
         Ok(Self {
@@ -251,6 +181,9 @@ fn read_label(term: &str) -> Result<Requirement, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
     use super::*;
 
     fn pod(labels: &[(&str, &str)]) -> Pod {
