@@ -127,7 +127,7 @@ pub fn talk(cluster: &mut Cluster) {
         command.env_remove("KUBECONFIG");
         command.output().expect("kubectl starts")
     };
-    let real = |arguments: &[&str]| cluster.try_kubectl(&cluster.access().admin, arguments);
+    let real = |arguments: &[&str]| cluster.try_kubectl(&cluster.plane.access.admin, arguments);
     let (real, embedded) = thread::scope(|scope| {
         let other = scope.spawn(|| play(Path::new(&folder), embedded));
         (
