@@ -90,8 +90,10 @@ fn hung(scene: &mut Scene) {
     let new = scene.cluster.replaced(&pod);
     scene.cluster.hang_kubelet(LOST, false);
     scene.cluster.is_back(LOST);
-    scene.alert(&receiver, LOST);
-    scene.is_held(&receiver, LOST, "node_ready");
+    // Who is told only now does nothing any more.
+    let late = scene.receiver("hung", &["--period=1s", "--unreachable-for=0s"]);
+    scene.alert(&late, LOST);
+    scene.is_held(&late, LOST, "node_ready");
     assert_eq!(scene.touched(&[&pod]), [("delete".to_owned(), pod.name)]);
     assert_eq!(scene.cluster.pod(&new.name), Some(new));
 }

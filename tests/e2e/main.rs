@@ -17,7 +17,7 @@ mod road;
 mod untouched;
 
 use bed::{Bed, Scenario, Scene};
-use conversations::CONVERSATIONS;
+use conversations::{CONVERSATIONS, hold_with_both, kubectl};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nodefall_testbed::process;
 use std::panic::resume_unwind;
@@ -57,21 +57,24 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     process::end_on_signal();
     let shared = Arc::new(Mutex::new(Shared::None));
-    // On a machine on which nothing else runs yet: it is timed.
+    let trial = |name: String, scenario: Box<dyn FnOnce(&mut Scene) + Send>| {
+        let shared = shared.clone();
+        Trial::test(name, move || play(&shared, scenario))
+    };
+    let scenarios = SCENARIOS.concat().into_iter();
+    let scenarios = scenarios.map(|(name, scenario)| trial(name.to_owned(), Box::new(scenario)));
+    let conversations = CONVERSATIONS.iter().map(|conversation| {
+        let hold = |scene: &mut Scene| hold_with_both(*conversation, scene.cluster);
+        trial(format!("{ALIKE} {}", conversation.0), Box::new(hold))
+    });
+    let talk = |scene: &mut Scene| kubectl::talk(scene.cluster);
+    // First what is timed, on a machine on which nothing else runs yet.
     let mut trials = vec![Trial::test(interactive::NAME, || {
         interactive::by_hand();
         Ok(())
     })];
-    trials.extend(SCENARIOS.concat().into_iter().map(|(name, scenario)| {
-        let shared = shared.clone();
-        Trial::test(name, move || play(&shared, scenario))
-    }));
-    trials.extend(CONVERSATIONS.iter().map(|(name, conversation)| {
-        let shared = shared.clone();
-        Trial::test(format!("{ALIKE} {name}"), move || {
-            play(&shared, |scene| conversation(scene.cluster))
-        })
-    }));
+    trials.extend(scenarios.chain(conversations));
+    trials.push(trial(format!("{ALIKE} {}", kubectl::NAME), Box::new(talk)));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Its processes end here.
     drop(shared);

@@ -1,6 +1,7 @@
 //! The whole road, by alert and by sweep.
 
 use crate::bed::{LOST, NODEFALL, NODES, Scenario, Scene};
+use nodefall_testbed::cluster::pod_path;
 use nodefall_testbed::monitoring::{Stack, Targets};
 use nodefall_testbed::process::{PATIENCE, eventually};
 use nodefall_testbed::receiver::Receiver;
@@ -131,9 +132,8 @@ fn by_sweep(scene: &mut Scene) {
         for pod in scene.cluster.pods() {
             let named = sets.iter().any(|set| pod.name.starts_with(set));
             if named && pod.node != LOST && !pod.terminating {
-                scene
-                    .cluster
-                    .kubectl(&["delete", "pod", "-n=monitoring", &pod.name]);
+                let path = pod_path(&pod.name);
+                scene.cluster.client.delete(&path, &Value::Null);
             }
         }
         let there = on_lost(scene);

@@ -102,6 +102,9 @@ const COMMANDS: &[(&str, Shape)] = &[
     ("delete event talk.1", Text),
 ];
 
+/// What it is called beside the conversations.
+pub const NAME: &str = "kubectl";
+
 /// Runs every command against both.
 ///
 /// # Panics
@@ -135,7 +138,7 @@ pub fn talk(cluster: &mut Cluster) {
             other.join().expect("a transcript"),
         )
     });
-    super::hold("kubectl", &real, &embedded);
+    super::compare(NAME, &real, &embedded);
 }
 
 fn event() -> Value {
