@@ -12,6 +12,7 @@ use crate::workload::{NAMESPACE, Pod, condition, is_tainted};
 use http::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -142,6 +143,8 @@ impl Cluster {
         command.arg("--kubeconfig").arg(kubeconfig).args(arguments);
         // Its caches of what the API serves must not outlive the cluster.
         command.env("HOME", self.plane.scratch().path(""));
+        // Ctrl-C is for the test bed, which would take kubectl's end for a failure.
+        command.process_group(0);
         command.output().expect("kubectl starts")
     }
 
