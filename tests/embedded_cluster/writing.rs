@@ -185,3 +185,21 @@ async fn a_deployment_makes_a_replicaset_and_takes_it_along() {
     seconds(5).await;
     assert_eq!(get(&cluster, &pods).await.1["items"], json!([]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_that_makes_no_object_is_refused_and_changes_nothing() {
+    let cluster = start();
+    let path = format!("{PODS}/prometheus-k8s-0");
+    let (_, before) = get(&cluster, &path).await;
+    for patch in [
+        json!({ "metadata": "x" }),
+        json!({ "spec": "x" }),
+        json!({ "spec": { "containers": ["x"] } }),
+    ] {
+        let headers = [("content-type", "application/merge-patch+json")];
+        let response = send(&cluster, Method::PATCH, &path, &headers, patch.clone()).await;
+        let (status, body) = answer(response).await;
+        assert!((400..500).contains(&status), "{patch}: {status} {body}");
+    }
+    assert_eq!(get(&cluster, &path).await.1, before);
+}

@@ -223,6 +223,8 @@ pub(super) fn change<K: Row>(world: &mut World, call: &Call) -> Result<Response,
     check_name_on_url(call, &value)?;
     check_identity(call, &old_value, &value)?;
     check_finalizers(call, &old_value, &value)?;
+    // From here on it has the form of its kind.
+    decode::<K>(call, value.clone())?;
     keep(&mut value, &old_value, &call.subresource);
     let spec_changed = value.get("spec") != old_value.get("spec");
     if call.resource == Resource::Pods && spec_changed {

@@ -165,7 +165,7 @@ pub fn script() -> Vec<Step> {
             "/metadata/ownerReferences/0/kind",
             "ReplicaSet",
         )
-        .within(2),
+        .within(10),
         delete(
             "the ReplicaSet is ended",
             &at(REPLICAS, "work-found"),

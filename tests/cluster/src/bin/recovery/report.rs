@@ -231,7 +231,7 @@ fn row(road: &Road, spread: &[Seconds; 3]) -> String {
 
 /// What people read: `47.3 s`, `12 ms`.
 fn words(seconds: f64) -> String {
-    if seconds.abs() < 0.1 {
+    if seconds.abs() < 1.0 {
         format!("{:.0} ms", seconds * 1000.0)
     } else {
         format!("{seconds:.1} s")
