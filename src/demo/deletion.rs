@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::audit::{Entry, Truth};
 use super::objects::{OUT_OF_SERVICE, claims, finished, has_taint, is_node_ready, node_name};
@@ -15,9 +16,9 @@ use super::world::{Key, World, key, time};
 pub struct Deletion {
     /// Seconds; `None` is the pod's own.
     pub grace: Option<i64>,
-    /// Only the pod with this UID.
+    /// Only the object with this UID.
     pub uid: Option<String>,
-    /// Only the pod as of this resourceVersion.
+    /// Only the object as of this resourceVersion.
     pub resource_version: Option<String>,
     /// Check and answer only.
     pub dry_run: bool,
@@ -31,6 +32,30 @@ impl Deletion {
             uid: Some(uid.to_owned()),
             ..Self::default()
         }
+    }
+
+    /// Whether an object is the one that is to be deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Conflict`], when a precondition does not hold.
+    pub fn holds_for(&self, meta: &ObjectMeta) -> Result<(), Refusal> {
+        let uid = meta.uid.as_deref().unwrap_or_default();
+        if let Some(wanted) = self.uid.as_deref().filter(|wanted| *wanted != uid) {
+            return Err(Refusal::Conflict(format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). \
+                 The object might have been deleted and then recreated"
+            )));
+        }
+        let version = meta.resource_version.as_deref().unwrap_or_default();
+        let wanted = self.resource_version.as_deref();
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != version) {
+            return Err(Refusal::Conflict(format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the \
+                 ResourceVersion in record ({version}). The object might have been modified"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -50,24 +75,7 @@ pub enum Refusal {
 /// [`Refusal`], when there is no such pod or a precondition does not hold.
 pub fn delete_pod(world: &mut World, at: &Key, asked: &Deletion) -> Result<Pod, Refusal> {
     let pod = world.pods.get(at).ok_or(Refusal::NotFound)?;
-    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(wanted) = asked.uid.as_deref().filter(|wanted| *wanted != uid) {
-        return Err(Refusal::Conflict(format!(
-            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). \
-             The object might have been deleted and then recreated"
-        )));
-    }
-    let version = pod.metadata.resource_version.as_deref().unwrap_or_default();
-    if let Some(wanted) = asked
-        .resource_version
-        .as_deref()
-        .filter(|wanted| *wanted != version)
-    {
-        return Err(Refusal::Conflict(format!(
-            "the ResourceVersion in the precondition ({wanted}) does not match the \
-             ResourceVersion in record ({version}). The object might have been modified"
-        )));
-    }
+    asked.holds_for(&pod.metadata)?;
     let mut deleted = pod.clone();
     if !mark_deleted(world, &mut deleted, asked.grace) || asked.dry_run {
         return Ok(deleted);

@@ -68,10 +68,14 @@ fn remove_pod(world: &mut World, call: &Call) -> Result<Response, Failure> {
         return Err(Failure::method());
     }
     let asked = deletion_of(call)?;
-    match delete_pod(world, &call.key(), &asked) {
-        Ok(pod) => Ok(json_response(StatusCode::OK, reads::json_of(&pod))),
-        Err(Refusal::NotFound) => Err(Failure::not_found(call)),
-        Err(Refusal::Conflict(words)) => Err(Failure::precondition(call, &words)),
+    let pod = delete_pod(world, &call.key(), &asked).map_err(|refusal| refused(call, refusal))?;
+    Ok(json_response(StatusCode::OK, reads::json_of(&pod)))
+}
+
+fn refused(call: &Call, refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::NotFound => Failure::not_found(call),
+        Refusal::Conflict(words) => Failure::precondition(call, &words),
     }
 }
 
@@ -101,14 +105,9 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         return Err(Failure::not_found(call));
     };
     let meta = object.metadata().clone();
-    let uid = meta.uid.unwrap_or_default();
-    if let Some(wanted) = asked.uid.filter(|wanted| *wanted != uid) {
-        let words = format!(
-            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). \
-             The object might have been deleted and then recreated"
-        );
-        return Err(Failure::precondition(call, &words));
-    }
+    asked
+        .holds_for(&meta)
+        .map_err(|refusal| refused(call, refusal))?;
     if !asked.dry_run {
         if meta.finalizers.is_some_and(|held| !held.is_empty()) {
             let now = time(world.now);
@@ -124,7 +123,7 @@ fn remove<K: Row>(world: &mut World, call: &Call) -> Result<Response, Failure> {
         world.remove::<K>(&call.key());
     }
     let mut details = details(call, &call.name, call.plural);
-    details["uid"] = json!(uid);
+    details["uid"] = json!(meta.uid);
     let status = json!({
         "kind": "Status",
         "apiVersion": "v1",

@@ -52,6 +52,9 @@ pub fn script() -> Vec<Step> {
             lease["metadata"]["resourceVersion"] = json!("$version");
             lease
         }),
+        get("as it stands", &one).capture("stands", "/metadata/resourceVersion"),
+        delete("another version ends", &one, &json!({"preconditions": {"resourceVersion": "1"}})),
+        delete("another one ends", &one, &json!({"preconditions": {"uid": "another"}})),
         delete("it ends", &one, &Value::Null),
         get("it is gone", &one),
         delete("it ends again", &one, &Value::Null),
