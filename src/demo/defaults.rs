@@ -52,6 +52,11 @@ fn default_template(template: &mut PodTemplateSpec) {
     default_spec(template.spec.get_or_insert_default());
 }
 
+/// Whether updates roll, as they do where nothing is said.
+fn rolls(kind: &mut Option<String>) -> bool {
+    kind.get_or_insert_with(|| "RollingUpdate".to_owned()) == "RollingUpdate"
+}
+
 impl Defaults for StatefulSet {
     fn complete(&mut self, _constants: &Constants) {
         self.metadata.generation.get_or_insert(1);
@@ -68,10 +73,7 @@ impl Defaults for StatefulSet {
         spec.persistent_volume_claim_retention_policy
             .get_or_insert_with(keep);
         let strategy = spec.update_strategy.get_or_insert_default();
-        let kind = strategy
-            .type_
-            .get_or_insert_with(|| "RollingUpdate".to_owned());
-        if kind == "RollingUpdate" {
+        if rolls(&mut strategy.type_) {
             let first = || RollingUpdateStatefulSetStrategy {
                 partition: Some(0),
                 ..RollingUpdateStatefulSetStrategy::default()
@@ -90,10 +92,7 @@ impl Defaults for Deployment {
         spec.revision_history_limit.get_or_insert(10);
         spec.progress_deadline_seconds.get_or_insert(600);
         let strategy = spec.strategy.get_or_insert_default();
-        let kind = strategy
-            .type_
-            .get_or_insert_with(|| "RollingUpdate".to_owned());
-        if kind == "RollingUpdate" {
+        if rolls(&mut strategy.type_) {
             let rolling = strategy.rolling_update.get_or_insert_default();
             let quarter = || IntOrString::String("25%".to_owned());
             rolling.max_surge.get_or_insert_with(quarter);
@@ -118,10 +117,7 @@ impl Defaults for DaemonSet {
         default_template(&mut spec.template);
         spec.revision_history_limit.get_or_insert(10);
         let strategy = spec.update_strategy.get_or_insert_default();
-        let kind = strategy
-            .type_
-            .get_or_insert_with(|| "RollingUpdate".to_owned());
-        if kind == "RollingUpdate" {
+        if rolls(&mut strategy.type_) {
             let rolling = strategy.rolling_update.get_or_insert_default();
             rolling.max_surge.get_or_insert(IntOrString::Int(0));
             rolling.max_unavailable.get_or_insert(IntOrString::Int(1));

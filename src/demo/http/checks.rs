@@ -205,11 +205,5 @@ pub(super) fn check_pod_spec(call: &Call, old: &Value, new: &Value) -> Result<()
         `spec.tolerations` (only additions to existing tolerations),\
         `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously \
         negative)";
-    Err(Failure::invalid(
-        call,
-        &call.name,
-        "FieldValueForbidden",
-        "spec",
-        words,
-    ))
+    Err(Failure::forbidden_change(call, words))
 }

@@ -120,6 +120,11 @@ impl Failure {
         Self::new(422, "Invalid", message, details)
     }
 
+    /// A part of the spec was changed that has to stay as it is.
+    pub(super) fn forbidden_change(call: &Call, words: &str) -> Self {
+        Self::invalid(call, &call.name, "FieldValueForbidden", "spec", words)
+    }
+
     /// The options of a delete are none.
     pub(super) fn options(field: &str, words: &str) -> Self {
         let message = format!("DeleteOptions.meta.k8s.io \"\" is invalid: {field}: {words}");

@@ -118,11 +118,5 @@ pub(super) fn check_change(call: &Call, old: &Value, new: &Value) -> Result<(), 
     let words = "Forbidden: updates to statefulset spec for fields other than 'replicas', \
         'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
         'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-    Err(Failure::invalid(
-        call,
-        &call.name,
-        "FieldValueForbidden",
-        "spec",
-        words,
-    ))
+    Err(Failure::forbidden_change(call, words))
 }
