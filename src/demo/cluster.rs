@@ -90,6 +90,11 @@ impl Cluster {
         self.shared.start + self.shared.born.elapsed()
     }
 
+    /// Reads anything, unnoticed by the controllers.
+    pub fn read<R>(&self, look: impl FnOnce(&World) -> R) -> R {
+        look(&self.lock().world)
+    }
+
     /// Changes, or reads, anything. The controllers hear of what changed.
     pub fn edit<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         let answer = change(&mut self.lock().world);

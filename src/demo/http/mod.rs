@@ -31,7 +31,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, heade
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 use self::body::Reset;
 use self::call::Call;
@@ -65,9 +65,24 @@ impl Cluster {
 
     /// The same with a `User-Agent` of its own, by which the audit log and faults tell it apart.
     pub fn client_as(&self, user_agent: &str) -> kube::Client {
+        kube::Client::new(self.service(user_agent), "default")
+    }
+
+    /// What is behind such a client: one request, one answer, or a connection that died.
+    pub fn service(
+        &self,
+        user_agent: &str,
+    ) -> impl Service<
+        Request<kube::client::Body>,
+        Response = Response,
+        Error = std::io::Error,
+        Future: Send,
+    > + Clone
+    + Send
+    + use<> {
         let router = self.router();
         let agent: Arc<str> = user_agent.into();
-        let service = service_fn(move |request: Request<kube::client::Body>| {
+        service_fn(move |request: Request<kube::client::Body>| {
             let (router, agent) = (router.clone(), agent.clone());
             async move {
                 let mut request = request.map(Body::new);
@@ -83,8 +98,7 @@ impl Cluster {
                     None => Ok(response),
                 }
             }
-        });
-        kube::Client::new(service, "default")
+        })
     }
 }
 
