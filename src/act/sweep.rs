@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
+/// What PodGC gave up, and what had stopped before: pods that have ended, and that a controller would
+/// make again. Of Jobs' pods there may be many, and none is ours.
+const ENDED: &str = "status.phase!=Running,status.phase!=Pending,spec.restartPolicy=Always";
+
 /// Sweeps every `period`, the first time at once; a sweep that is due while the one before is still
 /// at work is skipped, and counted as such.
 pub async fn run(desk: &Desk, period: Duration) {
@@ -45,7 +49,7 @@ async fn sweep(desk: &Desk) -> Result<SweepResult, ApiError> {
         .collect();
     let orphan = |pod: &Pod| pod.is_orphan() && is_named(pod, &context.settings.selectors);
     let namespaces = context.settings.namespaces().into_iter();
-    let lists = namespaces.map(|ns| context.api.pods(ns, "status.phase=Failed", orphan));
+    let lists = namespaces.map(|ns| context.api.pods(ns, ENDED, orphan));
     let mut failure = None;
     for list in join_all(lists).await {
         match list {

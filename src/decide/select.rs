@@ -61,7 +61,8 @@ pub fn choose(pod: &Pod, verdict: &Verdict, trigger: Trigger, evicted: bool) -> 
     }
     match verdict {
         Verdict::Hold(hold, why) => Choice::Hold(*hold, why.clone()),
-        Verdict::Removed if pod.is_orphan() => Choice::Clear,
+        // Deleted by force already, and again would change nothing.
+        Verdict::Gone { .. } | Verdict::Removed if pod.is_orphan() => Choice::Clear,
         Verdict::Removed => {
             let why = format!("the Node is gone; PodGC has not deleted {} yet", pod.path());
             Choice::Hold(Hold::UnknownNode, why)
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_removed_node_only_what_podgc_deleted_is_cleared() {
+    fn what_was_deleted_by_force_is_only_cleared_and_of_a_removed_node_nothing_else() {
         let orphan = |grace: i64, finalizers: Value| {
             pod(|p| {
                 p["metadata"]["deletionTimestamp"] = json!("2026-11-01T00:00:00Z");
@@ -197,8 +198,14 @@ mod tests {
                 p["metadata"]["finalizers"] = finalizers;
             })
         };
+        let gone = Verdict::Gone {
+            since: None,
+            why: String::new(),
+        };
+        let forced = orphan(0, json!(["f"]));
+        assert_eq!(choose(&forced, &gone, Trigger::Sweep, false), Choice::Clear);
         let choose = |pod: &Pod| choose(pod, &Verdict::Removed, Trigger::Alert, true);
-        assert_eq!(choose(&orphan(0, json!(["f"]))), Choice::Clear);
+        assert_eq!(choose(&forced), Choice::Clear);
         for pod in [orphan(30, json!(["f"])), orphan(0, json!([])), pod(|_| {})] {
             let held = choose(&pod);
             assert!(
