@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test format vet demo cluster e2e bench bench-recovery
+.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -31,6 +31,11 @@ docker: build ## the image, with docker, podman or buildah; starts it once
 test: ## every test; fetches Prometheus and Alertmanager first if they are not there
 	@.ci/setup test
 	cargo test --locked --features demo
+
+soak: ## 100,000 random histories, or NODEFALL_HISTORIES of them, or for a time (30m); says what it found
+	@.ci/setup
+	NODEFALL_HISTORIES=$(or $(NODEFALL_HISTORIES),100000) \
+	  cargo test --locked --features demo --test histories -- no_history
 
 format: ## formats the code
 	cargo fmt --all

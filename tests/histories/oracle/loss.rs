@@ -1,0 +1,211 @@
+//! Nothing lost: at the end every selected pod of a node without power has been replaced, or what
+//! keeps it is right.
+
+use super::Judgement;
+use crate::config::Config;
+use crate::play::Record;
+use k8s_openapi::api::core::v1::Pod;
+use nodefall::demo::objects::{
+    has_unreachable_taint, is_node_ready, is_pod_ready, node_name, terminating, uid,
+};
+use nodefall::demo::world::{Key, World, controller, key};
+
+/// Something that is not done yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub pod: Key,
+    pub uid: String,
+    /// Where the pod is bound; empty when there is no such pod.
+    pub node: String,
+    /// What rightly keeps it.
+    pub excuse: Option<Excuse>,
+}
+
+/// What may keep a pod where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excuse {
+    Storm,
+    NoOtherNode,
+    NotTainted,
+    PodReady,
+    /// Its Node is gone, and nothing tells of it without a sweep.
+    Removed,
+    /// A finalizer that is never cleared.
+    Protected,
+    /// A lower ordinal has to be Ready first.
+    Ordered,
+    /// No node takes it.
+    Unschedulable,
+}
+
+impl Excuse {
+    /// What a replica may give as its reason.
+    fn reasons(self) -> &'static [&'static str] {
+        match self {
+            Self::Storm => &["storm_guard"],
+            Self::NoOtherNode => &["no_other_node", "storm_guard"],
+            Self::NotTainted => &["not_tainted"],
+            Self::PodReady => &["pod_ready"],
+            Self::Removed => &["unknown_node"],
+            // Nothing holds the node itself.
+            Self::Protected | Self::Ordered | Self::Unschedulable => &[],
+        }
+    }
+}
+
+/// What is not done yet.
+pub fn left(world: &World, config: &Config) -> Vec<Left> {
+    if config.dry_run {
+        return Vec::new();
+    }
+    let mut left: Vec<_> = world
+        .pods
+        .iter()
+        .filter(|(at, pod)| is_wanted(config, at, pod))
+        .filter_map(|(at, pod)| stuck(world, config, at, pod))
+        .collect();
+    left.extend(missing(world, config));
+    left
+}
+
+/// Whether a pod is one that Nodefall may recover.
+fn is_wanted(config: &Config, at: &Key, pod: &Pod) -> bool {
+    let notes = pod.metadata.annotations.as_ref();
+    let opted_out = notes.is_some_and(|notes| {
+        notes
+            .get("nodefall.io/remediation")
+            .is_some_and(|it| it == "disabled")
+    });
+    let owner = controller(&pod.metadata);
+    let comes_back =
+        owner.is_some_and(|it| matches!(it.kind.as_str(), "StatefulSet" | "ReplicaSet"));
+    comes_back && !opted_out && config.names(&at.0, &at.1, owner.map(|it| it.name.as_str()))
+}
+
+/// A pod that is still bound to a node without power.
+fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
+    let name = node_name(pod)?;
+    if world.machines.get(name).is_none_or(|machine| machine.power) {
+        return None;
+    }
+    let (ready, not): (Vec<_>, Vec<_>) = world
+        .nodes
+        .iter()
+        .partition(|(_, node)| is_node_ready(node));
+    let node = world.nodes.get(&key("", name));
+    let finalizers = pod.metadata.finalizers.iter().flatten();
+    let protected = finalizers
+        .clone()
+        .any(|it| it == "batch.kubernetes.io/job-tracking");
+    let excuse = if not.len() > config.bound.of(ready.len() + not.len()) {
+        Some(Excuse::Storm)
+    } else if ready.iter().all(|((_, other), _)| other == name) {
+        Some(Excuse::NoOtherNode)
+    } else if protected && pod.metadata.deletion_grace_period_seconds == Some(0) {
+        Some(Excuse::Protected)
+    } else if node.is_none() && config.period.is_none() {
+        Some(Excuse::Removed)
+    } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
+        Some(Excuse::NotTainted)
+    } else if is_pod_ready(pod) && !terminating(pod) {
+        Some(Excuse::PodReady)
+    } else {
+        None
+    };
+    Some(Left {
+        pod: at.clone(),
+        uid: uid(pod).to_owned(),
+        node: name.to_owned(),
+        excuse,
+    })
+}
+
+/// Pods that their StatefulSets want, and that are not Ready anywhere.
+fn missing(world: &World, config: &Config) -> Vec<Left> {
+    let mut missing = Vec::new();
+    for ((namespace, name), set) in &world.statefulsets {
+        let Some(spec) = &set.spec else { continue };
+        let ordered = spec.pod_management_policy.as_deref() != Some("Parallel");
+        let mut waits = false;
+        for ordinal in 0..spec.replicas.unwrap_or(1) {
+            let at = key(namespace, &format!("{name}-{ordinal}"));
+            let pod = world.pods.get(&at);
+            if pod.is_some_and(is_pod_ready) && !pod.is_some_and(terminating) {
+                continue;
+            }
+            // One on a node without power is told already; one on a living node is the kubelet's.
+            let bound = pod.and_then(node_name).is_some();
+            let named = config.names(namespace, &at.1, Some(name));
+            if named && !bound {
+                let excuse = if waits && ordered {
+                    Some(Excuse::Ordered)
+                } else if !has_room(world) {
+                    Some(Excuse::Unschedulable)
+                } else {
+                    None
+                };
+                missing.push(Left {
+                    pod: at,
+                    uid: String::new(),
+                    node: String::new(),
+                    excuse,
+                });
+            }
+            waits = true;
+        }
+    }
+    missing
+}
+
+/// Whether any node takes pods.
+fn has_room(world: &World) -> bool {
+    let cordoned = |node: &k8s_openapi::api::core::v1::Node| {
+        node.spec
+            .as_ref()
+            .is_some_and(|spec| spec.unschedulable == Some(true))
+    };
+    world
+        .nodes
+        .values()
+        .any(|node| is_node_ready(node) && !cordoned(node))
+}
+
+/// Judges what is left at the end of a history.
+pub fn judge(record: &Record, judgement: &mut Judgement) {
+    for left in &record.left {
+        let Some(excuse) = left.excuse else {
+            let what = format!("{left:?}; told is {}", about(record, &left.node));
+            judgement.find("lost", record.end, what);
+            continue;
+        };
+        judgement.count("left with a right reason");
+        for (replica, status) in &record.told {
+            let nodes = status["nodes"].as_array().into_iter().flatten();
+            let held = nodes.filter(|it| it["node"] == left.node.as_str());
+            let reasons = held.filter_map(|it| it["held"]["reason"].as_str());
+            for reason in reasons {
+                // A pod's own excuse may stand behind one of its sibling.
+                let others = record.left.iter().filter(|other| other.node == left.node);
+                let mut right = others.filter_map(|other| other.excuse);
+                let right = right.any(|it| it.reasons().contains(&reason));
+                if !right && !excuse.reasons().is_empty() {
+                    let what = format!("{replica} holds {left:?} for {reason}");
+                    judgement.find("wrong reason", record.end, what);
+                }
+            }
+        }
+    }
+}
+
+fn about(record: &Record, node: &str) -> String {
+    let nodes = record
+        .told
+        .values()
+        .filter_map(|it| it["nodes"].as_array())
+        .flatten();
+    let lines: Vec<_> = nodes
+        .filter(|it| it["node"] == node)
+        .map(|it| it.to_string())
+        .collect();
+    lines.join(" ")
+}

@@ -1,0 +1,147 @@
+//! No noise: how much is asked, how often, and how much is kept.
+
+use super::Judgement;
+use crate::play::Record;
+use crate::wire::{Ask, Call};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A replica's calls in any 10 s.
+const CALLS: usize = 1500;
+
+/// DELETEs of one pod by one replica in a history: three to seven in each try, and a try after 5 s,
+/// 10 s, and so on to 5 minutes.
+const DELETES: usize = 90;
+
+/// Judges the calls, and what is kept at the end.
+pub fn judge(record: &Record, judgement: &mut Judgement) {
+    again(record, judgement);
+    rate(record, judgement);
+    kept(record, judgement);
+    if let Some(began) = record.rest {
+        rest(record, began, judgement);
+    }
+}
+
+/// What was deleted with an answer is not deleted once more, and what is not is not for ever.
+fn again(record: &Record, judgement: &mut Judgement) {
+    let mut answered: BTreeMap<(Arc<str>, String), Timestamp> = BTreeMap::new();
+    let mut sent: BTreeMap<(Arc<str>, String), usize> = BTreeMap::new();
+    for call in record
+        .calls
+        .iter()
+        .filter(|call| matches!(call.ask, Ask::Delete(..)))
+    {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let uid = body["preconditions"]["uid"].as_str().unwrap_or_default();
+        let who = (call.replica.clone(), uid.to_owned());
+        if let Some(at) = answered.get(&who).filter(|at| **at <= call.sent) {
+            let what = format!("{who:?} was deleted, and it was answered at {at}");
+            judgement.find("deleted again", call.sent, what);
+        }
+        let times = sent.entry(who.clone()).or_default();
+        *times += 1;
+        if *times == DELETES {
+            judgement.find("loop", call.sent, format!("{DELETES} deletions by {who:?}"));
+        }
+        if let Some(answer) = call.success() {
+            judgement.count("deletions answered");
+            answered.entry(who).or_insert(answer.at);
+        }
+    }
+}
+
+fn rate(record: &Record, judgement: &mut Judgement) {
+    let mut calls: BTreeMap<Arc<str>, Vec<Timestamp>> = BTreeMap::new();
+    for call in &record.calls {
+        calls
+            .entry(call.replica.clone())
+            .or_default()
+            .push(call.sent);
+    }
+    for (replica, times) in calls {
+        let window = SignedDuration::from_secs(10);
+        let busiest = times
+            .windows(CALLS)
+            .find(|it| it[CALLS - 1].duration_since(it[0]) < window);
+        if let Some(busiest) = busiest {
+            let what = format!("{replica} asked {CALLS} times within 10 s");
+            judgement.find("too many calls", busiest[0], what);
+        }
+    }
+}
+
+/// Suspects, remediations and tasks are bounded by what there is.
+fn kept(record: &Record, judgement: &mut Judgement) {
+    let nodes = record.history.layout.nodes.len();
+    // Besides the nodes, the few names that nobody has.
+    let suspects = (record.history.replicas * (nodes + 3)) as f64;
+    if record.suspected > suspects {
+        let what = format!("{} of {nodes} nodes are suspected", record.suspected);
+        judgement.find("too many suspects", record.end, what);
+    }
+    for (replica, status) in &record.told {
+        let kept = status["remediations"].as_array().map_or(0, Vec::len);
+        if kept > 256 {
+            judgement.find("history", record.end, format!("{replica} keeps {kept}"));
+        }
+    }
+    let (tasks, lives) = record.tasks;
+    let bound = 8 + 8 * lives + recent(record, record.end);
+    if tasks > bound {
+        let what = format!("{tasks} tasks of {lives} lives, more than {bound}");
+        judgement.find("too many tasks", record.end, what);
+    }
+}
+
+/// Pods that were deleted within 10 minutes, and whose replacement may still be waited for.
+fn recent(record: &Record, until: Timestamp) -> usize {
+    let young = |call: &&Call| until.duration_since(call.sent) < SignedDuration::from_secs(610);
+    let calls = record.calls.iter().filter(young).filter_map(Call::target);
+    calls.collect::<BTreeSet<_>>().len()
+}
+
+/// At rest a sweep costs a list of nodes and a list of pods in each namespace. A node that a sweep
+/// found, or that is held or suspected, is looked at every 15 s at most, and so often the guard is
+/// asked about those that it holds.
+fn rest(record: &Record, began: Timestamp, judgement: &mut Judgement) {
+    let config = &record.history.config;
+    let seconds = record.end.duration_since(began).as_secs() as usize;
+    let namespaces = config.namespaces();
+    let period = config
+        .period
+        .map_or(seconds, |period| period.as_secs() as usize);
+    let sweeps = seconds / period.max(1) + 1;
+    let every = period.min(15);
+    let mut asked: BTreeMap<Arc<str>, Vec<&Ask>> = BTreeMap::new();
+    let told = |call: &&Call| matches!(call.ask, Ask::Event | Ask::Review);
+    let asks = record
+        .calls
+        .iter()
+        .filter(|call| call.sent > began && !told(call));
+    for call in asks {
+        asked
+            .entry(call.replica.clone())
+            .or_default()
+            .push(&call.ask);
+    }
+    for (replica, asks) in asked {
+        judgement.count("replicas watched at rest");
+        let nodes: BTreeSet<_> = asks
+            .iter()
+            .filter(|ask| matches!(ask, Ask::Node(_)))
+            .collect();
+        let looks = nodes.len() * (seconds / every + 5) * (3 + namespaces);
+        let follows = recent(record, began) * seconds / 5 * 4;
+        let bound = sweeps * (1 + namespaces) + seconds / 15 + 5 + looks + follows;
+        if asks.len() > bound {
+            let what = format!(
+                "{replica} asked {} times in {seconds} s, more than {bound}, about {nodes:?}",
+                asks.len()
+            );
+            judgement.find("restless", began, what);
+        }
+    }
+}

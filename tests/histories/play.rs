@@ -1,0 +1,378 @@
+//! Plays a history: a simulated cluster and replicas of Nodefall on one paused clock, and everything
+//! that is asked, answered and done written down.
+
+use crate::act::Act;
+use crate::draw::{History, TROUBLE};
+use crate::oracle::loss::{self, Left};
+use crate::replica::{self, Replica};
+use crate::sender::{self, Sender, labels, payload};
+use crate::stage;
+use crate::wire::{Call, Life, Wire};
+use fastrand::Rng;
+use jiff::Timestamp;
+use nodefall::demo::audit::Entry;
+use nodefall::demo::timeline::{Line, Timeline};
+use nodefall::demo::{Cluster, Constants};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+/// Until everything is scheduled and Ready.
+const WARM_UP: Duration = Duration::from_secs(30);
+
+/// How long it may take until everything is done, once the trouble is over: eviction after 5 minutes,
+/// a sweep, waits of up to 5 minutes between two tries, 6 minutes for a volume.
+const BOUND: Duration = Duration::from_secs(20 * 60);
+
+/// What is only held must be so for as long, before it passes for the end.
+const HELD: Duration = Duration::from_secs(150);
+
+/// How long Nodefall is watched at rest.
+const REST: Duration = Duration::from_secs(180);
+
+/// What was seen of a history that was played.
+pub struct Record {
+    pub history: History,
+    /// What the replicas asked, in the order of asking.
+    pub calls: Vec<Call>,
+    /// The audit log's entries about pods, others' as well.
+    pub audit: Vec<Entry>,
+    /// When a node's kubelet began (true) or ceased to speak to the API server.
+    pub speaks: BTreeMap<String, Vec<(Timestamp, bool)>>,
+    /// What is left at the end, and why.
+    pub left: Vec<Left>,
+    /// What each replica tells at the end.
+    pub told: BTreeMap<String, Value>,
+    /// Nodes that replicas suspect at the end.
+    pub suspected: f64,
+    /// When the rest began, if it was watched.
+    pub rest: Option<Timestamp>,
+    /// Tasks that are alive at the end, and replicas that were ever started.
+    pub tasks: (usize, usize),
+    pub end: Timestamp,
+    /// The whole, for people; empty when nobody asked.
+    pub lines: Vec<Line>,
+}
+
+/// Plays it on a clock of its own.
+pub fn play(history: &History, tells: bool) -> Record {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async { Play::new(history, tells).run().await })
+}
+
+enum Task {
+    Act(Act),
+    /// The alerts' sender looks.
+    Look,
+    /// To a replica, for a node.
+    Notify(String, bool),
+    /// A replica starts anew.
+    Start(usize),
+}
+
+struct Play<'h> {
+    history: &'h History,
+    cluster: Cluster,
+    wire: Wire,
+    replicas: Vec<Option<Replica>>,
+    /// How often each was started, and how long it is away after its death.
+    lives: Vec<(usize, Duration)>,
+    deaths: (
+        UnboundedSender<std::sync::Arc<str>>,
+        UnboundedReceiver<std::sync::Arc<str>>,
+    ),
+    stops: Vec<JoinHandle<()>>,
+    sender: Sender,
+    rng: Rng,
+    began: Instant,
+    queue: BTreeMap<(Duration, usize), Task>,
+    queued: usize,
+    speaks: BTreeMap<String, Vec<(Timestamp, bool)>>,
+    timeline: Option<(Timeline, Vec<Line>)>,
+}
+
+impl<'h> Play<'h> {
+    fn new(history: &'h History, tells: bool) -> Self {
+        let cluster = Cluster::new(Constants::default(), &history.layout);
+        let wire = Wire::new(&cluster);
+        let timeline = tells.then(|| (cluster.read(Timeline::new), Vec::new()));
+        Self {
+            history,
+            wire,
+            replicas: (0..history.replicas).map(|_| None).collect(),
+            lives: vec![(0, Duration::ZERO); history.replicas],
+            deaths: unbounded_channel(),
+            stops: Vec::new(),
+            sender: Sender::new(history.alerting),
+            rng: Rng::with_seed(history.seed ^ 0x5eed),
+            began: Instant::now() + WARM_UP,
+            queue: BTreeMap::new(),
+            queued: 0,
+            speaks: BTreeMap::new(),
+            timeline,
+            cluster,
+        }
+    }
+
+    async fn run(mut self) -> Record {
+        let cluster = self.cluster.clone();
+        tokio::spawn(async move { cluster.run().await });
+        sleep_until(self.began).await;
+        for place in 0..self.history.replicas {
+            self.start(place);
+        }
+        for (at, act) in &self.history.acts {
+            self.queue(*at, Task::Act(act.clone()));
+        }
+        self.queue(Duration::ZERO, Task::Look);
+        self.until(TROUBLE).await;
+        stage::calm(&self.cluster);
+        self.note_speech();
+        let mut left = self.settle().await;
+        let mut rest = None;
+        if left.is_empty() && self.history.idles {
+            rest = Some(self.cluster.now());
+            let end = self.began.elapsed() + REST;
+            self.until(end).await;
+            left = self.left();
+        }
+        self.record(left, rest).await
+    }
+
+    /// Waits until nothing is left to do, or all that is left is rightly held.
+    async fn settle(&mut self) -> Vec<Left> {
+        let (step, end) = (Duration::from_secs(5), TROUBLE + BOUND);
+        let mut now = TROUBLE;
+        let mut done = Duration::ZERO;
+        loop {
+            let left = self.left();
+            done = if left.iter().any(|left| left.excuse.is_none()) {
+                Duration::ZERO
+            } else {
+                done + step
+            };
+            // A replica that is away must not miss the end.
+            let whole = self.replicas.iter().all(Option::is_some);
+            let enough = if left.is_empty() { step } else { HELD };
+            if whole && done >= enough || now >= end {
+                return left;
+            }
+            // A restart or a loss may have cost suspects; the monitoring repeats itself.
+            if self.history.config.period.is_none() && now.as_secs().is_multiple_of(60) {
+                self.remind();
+            }
+            now += step;
+            self.until(now).await;
+        }
+    }
+
+    fn left(&self) -> Vec<Left> {
+        let config = &self.history.config;
+        self.cluster.read(|world| loss::left(world, config))
+    }
+
+    /// Every replica hears of every node that reads Unknown.
+    fn remind(&mut self) {
+        let unknown = self.cluster.read(stage::unknown_nodes);
+        let now = self.began.elapsed();
+        for node in unknown {
+            self.queue(now, Task::Notify(node, true));
+        }
+    }
+
+    fn queue(&mut self, at: Duration, task: Task) {
+        self.queued += 1;
+        self.queue.insert((at, self.queued), task);
+    }
+
+    /// Does what is due until `end`, after the start.
+    async fn until(&mut self, end: Duration) {
+        loop {
+            let next = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let due = next.filter(|at| *at <= end);
+            tokio::select! {
+                biased;
+                Some(name) = self.deaths.1.recv() => self.died(&name),
+                () = sleep_until(self.began + due.unwrap_or(end)) => {
+                    match self.queue.pop_first() {
+                        Some((_, task)) if due.is_some() => self.perform(task).await,
+                        Some((key, task)) => {
+                            self.queue.insert(key, task);
+                            break;
+                        }
+                        None => break,
+                    }
+                }
+            }
+            self.observe();
+        }
+        self.observe();
+    }
+
+    async fn perform(&mut self, task: Task) {
+        match task {
+            Task::Act(act) => self.act(act).await,
+            Task::Start(place) => self.start(place),
+            Task::Look => {
+                let due = {
+                    let (sender, rng) = (&mut self.sender, &mut self.rng);
+                    self.cluster.read(|world| sender.look(world, rng))
+                };
+                let now = self.began.elapsed();
+                for it in due {
+                    self.queue(now + it.delay, Task::Notify(it.node, it.firing));
+                }
+                self.queue(now + sender::EVERY, Task::Look);
+            }
+            Task::Notify(node, firing) => {
+                let body = payload(&labels(&self.history.config, &node), firing);
+                let all = self.history.config.period.is_none();
+                let chosen = self.rng.usize(..self.replicas.len());
+                for place in 0..self.replicas.len() {
+                    if all || place == chosen {
+                        self.post(place, body.clone()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn act(&mut self, act: Act) {
+        self.say(format!("* {act}"));
+        match act {
+            Act::Crash {
+                replica,
+                after,
+                effective,
+                back,
+            } => {
+                self.lives[replica].1 = back;
+                if let Some(replica) = &self.replicas[replica] {
+                    replica.life.ends(after, effective);
+                }
+            }
+            Act::Restart(place) => {
+                if let Some(replica) = self.replicas[place].take() {
+                    self.stops.push(tokio::spawn(replica.stop()));
+                    self.start(place);
+                }
+            }
+            Act::Alert {
+                replica,
+                firing,
+                labels,
+            } => self.post(replica, payload(&labels, firing)).await,
+            Act::Garbage(replica, body) => self.post(replica, body.to_owned()).await,
+            act => {
+                stage::perform(&self.cluster, &act).await;
+                self.note_speech();
+            }
+        }
+    }
+
+    async fn post(&mut self, place: usize, body: String) {
+        if let Some(replica) = &self.replicas[place] {
+            let (status, answer) = replica.post(body.clone()).await;
+            self.say(format!(
+                "  {place} is sent {body}: {status} {}",
+                answer.trim()
+            ));
+        }
+    }
+
+    fn start(&mut self, place: usize) {
+        let name = replica::name(place, self.lives[place].0);
+        self.lives[place].0 += 1;
+        self.say(format!("* {name} starts"));
+        let life = Life::new(&name, self.deaths.0.clone());
+        let (history, now) = (self.history, self.cluster.now());
+        let replica = Replica::start(&history.config, &self.wire, life, name, now, history.skew);
+        self.replicas[place] = Some(replica);
+    }
+
+    fn died(&mut self, name: &str) {
+        let is_it = |replica: &Option<Replica>| replica.as_ref().is_some_and(|it| it.name == name);
+        let Some(place) = self.replicas.iter().position(is_it) else {
+            return;
+        };
+        self.say(format!("* {name} is dead"));
+        if let Some(replica) = self.replicas[place].take() {
+            replica.kill();
+        }
+        let back = self.began.elapsed() + self.lives[place].1;
+        self.queue(back, Task::Start(place));
+    }
+
+    /// Notes which kubelets speak now.
+    fn note_speech(&mut self) {
+        let speaks = &mut self.speaks;
+        self.cluster.read(|world| {
+            for (node, machine) in &world.machines {
+                let log = speaks.entry(node.clone()).or_default();
+                if log.last().is_none_or(|(_, last)| *last != machine.speaks()) {
+                    log.push((world.now, machine.speaks()));
+                }
+            }
+        });
+    }
+
+    fn observe(&mut self) {
+        if let Some((timeline, lines)) = &mut self.timeline {
+            lines.extend(self.cluster.read(|world| timeline.look(world)));
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        if let Some((_, lines)) = &mut self.timeline {
+            let at = self.cluster.now();
+            lines.push(Line { at, text });
+        }
+    }
+
+    async fn record(mut self, left: Vec<Left>, rest: Option<Timestamp>) -> Record {
+        let mut told = BTreeMap::new();
+        let mut suspected = 0.0;
+        for replica in self.replicas.iter().flatten() {
+            told.insert(replica.name.clone(), replica.status().await);
+            suspected += replica.metric("nodefall_suspected_nodes").await;
+        }
+        for stop in std::mem::take(&mut self.stops) {
+            if stop.is_finished()
+                && let Err(error) = stop.await
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+        self.observe();
+        let about_pods = |entry: &&Entry| entry.truth.is_some() && entry.is_write();
+        let audit = self.cluster.read(|world| {
+            let entries = world.audit.iter().filter(about_pods);
+            entries.cloned().collect()
+        });
+        Record {
+            history: self.history.clone(),
+            calls: std::mem::take(&mut *self.wire.calls()),
+            audit,
+            speaks: self.speaks,
+            left,
+            told,
+            suspected,
+            rest,
+            tasks: (
+                tokio::runtime::Handle::current()
+                    .metrics()
+                    .num_alive_tasks(),
+                self.lives.iter().map(|(starts, _)| starts).sum(),
+            ),
+            end: self.cluster.now(),
+            lines: self.timeline.map(|(_, lines)| lines).unwrap_or_default(),
+        }
+    }
+}
