@@ -27,7 +27,7 @@ const WARM_UP: Duration = Duration::from_secs(30);
 /// a sweep, waits of up to 5 minutes between two tries, 6 minutes for a volume.
 const BOUND: Duration = Duration::from_secs(20 * 60);
 
-/// What is only held must be so for as long, before it passes for the end.
+/// What is only held must be so for as long, and a period of the sweep, before it passes for the end.
 const HELD: Duration = Duration::from_secs(150);
 
 /// How long Nodefall is watched at rest.
@@ -160,7 +160,8 @@ impl<'h> Play<'h> {
             };
             // A replica that is away must not miss the end.
             let whole = self.replicas.iter().all(Option::is_some);
-            let enough = if left.is_empty() { step } else { HELD };
+            let held = HELD + self.history.config.period.unwrap_or_default();
+            let enough = if left.is_empty() { step } else { held };
             if whole && done >= enough || now >= end {
                 return left;
             }

@@ -255,7 +255,10 @@ impl HttpBody for Heard {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            Some(Ok(frame)) => self.heard.extend(frame.data_ref().into_iter().flatten()),
+            Some(Ok(frame)) => {
+                let data = frame.data_ref().map(Bytes::as_ref);
+                self.heard.extend_from_slice(data.unwrap_or_default());
+            }
             Some(Err(_)) => {}
             None => {
                 let answer = Answer {

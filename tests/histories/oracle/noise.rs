@@ -8,8 +8,18 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A replica's calls in any 10 s.
-const CALLS: usize = 1500;
+/// Within which calls about the same thing are counted.
+const WINDOW: SignedDuration = SignedDuration::from_secs(10);
+
+/// Calls of one replica about one pod in any 10 s, the patches excepted: while a pod goes, or its
+/// replacement comes, it is read after 50 ms, growing to 500 ms.
+const ABOUT_POD: usize = 45;
+
+/// The same about one node: its Node and its Lease, when it is looked at and while it is acted on.
+const ABOUT_NODE: usize = 25;
+
+/// Lists of the nodes, or of a namespace's pods; Events; and the rights at the start.
+const OTHERS: usize = 60;
 
 /// DELETEs of one pod by one replica in a history: three to seven in each try, and a try after 5 s,
 /// 10 s, and so on to 5 minutes.
@@ -53,23 +63,49 @@ fn again(record: &Record, judgement: &mut Judgement) {
     }
 }
 
+/// What is asked about one thing, in any 10 s.
 fn rate(record: &Record, judgement: &mut Judgement) {
-    let mut calls: BTreeMap<Arc<str>, Vec<Timestamp>> = BTreeMap::new();
+    let interval = record.history.config.patch_interval.as_millis().max(1);
+    // Each patch is followed by a read.
+    let patches = usize::try_from(2 * 10_000 / interval).unwrap_or(usize::MAX);
+    let mut calls: BTreeMap<(Arc<str>, String), Vec<Timestamp>> = BTreeMap::new();
     for call in &record.calls {
-        calls
-            .entry(call.replica.clone())
-            .or_default()
-            .push(call.sent);
+        let who = (call.replica.clone(), subject(&call.ask));
+        calls.entry(who).or_default().push(call.sent);
     }
-    for (replica, times) in calls {
-        let window = SignedDuration::from_secs(10);
-        let busiest = times
-            .windows(CALLS)
-            .find(|it| it[CALLS - 1].duration_since(it[0]) < window);
-        if let Some(busiest) = busiest {
-            let what = format!("{replica} asked {CALLS} times within 10 s");
-            judgement.find("too many calls", busiest[0], what);
+    for ((replica, subject), times) in calls {
+        let bound = match subject.split(' ').next() {
+            Some("pod") => ABOUT_POD + patches,
+            Some("node") => ABOUT_NODE,
+            _ => OTHERS,
+        };
+        let most = (0..times.len()).map(|first| {
+            let window = times[first..].iter();
+            window
+                .take_while(|at| at.duration_since(times[first]) < WINDOW)
+                .count()
+        });
+        let most = most.max().unwrap_or_default();
+        if most > bound {
+            let what = format!("{replica} asked {most} times about {subject} within 10 s");
+            judgement.find("too many calls", times[0], what);
         }
+    }
+}
+
+/// What a call is about, in a word, and which.
+fn subject(ask: &Ask) -> String {
+    match ask {
+        Ask::Node(name) | Ask::Lease(name) => format!("node {name}"),
+        Ask::Pod(namespace, name)
+        | Ask::Delete(namespace, name)
+        | Ask::Patch(namespace, name)
+        | Ask::StatefulSet(namespace, name) => format!("pod {namespace}/{name}"),
+        Ask::Nodes => "nodes".to_owned(),
+        Ask::Pods(namespace, _) => format!("pods {namespace}"),
+        Ask::Event => "events".to_owned(),
+        Ask::Review => "rights".to_owned(),
+        Ask::Other(what) => format!("other {what}"),
     }
 }
 
