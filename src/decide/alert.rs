@@ -1,7 +1,7 @@
 //! From the bytes that Alertmanager posts to the nodes that they name.
 
 use super::labels::AlertStatus;
-use super::names::{NodeName, quoted};
+use super::names::{NodeName, quoted, why_unreadable};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -174,7 +174,7 @@ fn read_alert(json: &str) -> Result<Alert, String> {
         ));
     }
     serde_json::from_str(json)
-        .map_err(|error| format!("the alert cannot be read: {}", one_line(&error)))
+        .map_err(|error| format!("the alert cannot be read: {}", why_unreadable(&error)))
 }
 
 /// Why something is no payload of Alertmanager's webhook.
@@ -211,7 +211,7 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
         ));
     }
     let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| refuse(one_line(&error)))?;
+        serde_json::from_str(text).map_err(|error| refuse(why_unreadable(&error)))?;
     if let Some(version) = envelope.version
         && version.get() != r#""4""#
     {
@@ -224,23 +224,6 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
         alerts: envelope.alerts,
         truncated: envelope.truncated.unwrap_or(0),
     })
-}
-
-/// serde repeats what it met, and that may be anything, at any length.
-fn one_line(error: &serde_json::Error) -> String {
-    const LONGEST: usize = 300;
-    let message = error.to_string();
-    let escape = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    if message.chars().count() <= LONGEST {
-        return message.chars().map(escape).collect();
-    }
-    // The place stands at the end.
-    let start: String = message.chars().take(LONGEST).map(escape).collect();
-    format!(
-        "{start}… at line {} column {}",
-        error.line(),
-        error.column()
-    )
 }
 
 /// Keeps the alerts as they stand in the text, and no more of them than a real payload has.

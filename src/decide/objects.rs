@@ -1,6 +1,7 @@
 //! Thin views of the Kubernetes objects that a judgement reads: only the fields that it needs, so
 //! that an odd value elsewhere in an object stops nothing. `null` reads as absent.
 
+use super::names::one_line;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -89,7 +90,7 @@ pub struct Condition {
     /// `True`, `False` or `Unknown`.
     pub status: String,
     /// A sentence for people.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "sentence")]
     pub message: String,
     /// When `status` changed last.
     pub last_transition_time: Option<Timestamp>,
@@ -249,6 +250,17 @@ impl Pod {
         self.is_force_deleted() && !self.metadata.finalizers.is_empty()
     }
 
+    /// What keeps it, for people: the first few.
+    pub fn finalizers(&self) -> String {
+        const SHOWN: usize = 8;
+        let all = &self.metadata.finalizers;
+        let mut names: Vec<_> = all.iter().take(SHOWN).map(|f| one_line(f, 128)).collect();
+        if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            names.push(format!("and {more} more"));
+        }
+        names.join(", ")
+    }
+
     /// One of its conditions.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|c| c.kind == kind)
@@ -302,6 +314,11 @@ pub struct Ordinals {
     /// The first ordinal.
     #[serde(default)]
     pub start: u32,
+}
+
+/// Reads what is only for people: one line, and no longer than they would read.
+fn sentence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    nullable(deserializer).map(|text: String| one_line(&text, 512))
 }
 
 /// Reads `null` as the default, as the API server's own decoder does.
