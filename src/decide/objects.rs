@@ -129,9 +129,10 @@ struct Conditions {
 }
 
 impl Node {
-    /// The Ready condition.
+    /// The Ready condition; none when there are two, which may contradict each other.
     pub fn ready(&self) -> Option<&Condition> {
-        self.status.conditions.iter().find(|c| c.kind == "Ready")
+        let conditions = self.status.conditions.iter();
+        only(conditions.filter(|c| c.kind == "Ready"))
     }
 
     /// True with the node lifecycle controller's own mark for a node that it lost.
@@ -215,12 +216,10 @@ impl Pod {
         &self.spec.node_name
     }
 
-    /// The owner that would make it again.
+    /// The owner that would make it again; none when two say so.
     pub fn controller(&self) -> Option<&Owner> {
-        self.metadata
-            .owner_references
-            .iter()
-            .find(|o| o.controller == Some(true))
+        let owners = self.metadata.owner_references.iter();
+        only(owners.filter(|o| o.controller == Some(true)))
     }
 
     /// The name of its direct controller, when that is of the API group `apps`.
@@ -266,9 +265,10 @@ impl Pod {
         self.status.conditions.iter().find(|c| c.kind == kind)
     }
 
-    /// True when its Ready condition is `True`.
+    /// True when a Ready condition is `True`.
     pub fn is_ready(&self) -> bool {
-        self.condition("Ready").is_some_and(|c| c.status == "True")
+        let is_ready = |c: &Condition| c.kind == "Ready" && c.status == "True";
+        self.status.conditions.iter().any(is_ready)
     }
 
     /// True when the node controller of Kubernetes before 1.13 gave its node up.
@@ -314,6 +314,11 @@ pub struct Ordinals {
     /// The first ordinal.
     #[serde(default)]
     pub start: u32,
+}
+
+/// The item, if it is the only one.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    items.next().filter(|_| items.next().is_none())
 }
 
 /// Reads what is only for people: one line, and no longer than they would read.
