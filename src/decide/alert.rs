@@ -98,7 +98,7 @@ impl AlertRules {
 }
 
 /// What is read of one alert; whatever else it carries is ignored.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Alert {
     status: String,
     labels: BTreeMap<String, String>,
@@ -173,8 +173,33 @@ fn read_alert(json: &str) -> Result<Alert, String> {
             quoted(json)
         ));
     }
-    serde_json::from_str(json)
-        .map_err(|error| format!("the alert cannot be read: {}", why_unreadable(&error)))
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        status: &'a RawValue,
+        #[serde(borrow)]
+        labels: &'a RawValue,
+        #[serde(borrow)]
+        fingerprint: Option<&'a RawValue>,
+    }
+    let Fields {
+        status,
+        labels,
+        fingerprint,
+    } = serde_json::from_str(json)
+        .map_err(|error| format!("the alert cannot be read: {}", why_unreadable(&error)))?;
+    let fingerprint = fingerprint.map(|raw| field("fingerprint", raw));
+    Ok(Alert {
+        status: field("status", status)?,
+        labels: field("labels", labels)?,
+        fingerprint: fingerprint.transpose()?,
+    })
+}
+
+/// Reads one field: serde says what is wrong with it, and not with which.
+fn field<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| format!("{name} cannot be read: {}", why_unreadable(&error)))
 }
 
 /// Why something is no payload of Alertmanager's webhook.
@@ -194,8 +219,8 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
         version: Option<&'a RawValue>,
         #[serde(borrow, deserialize_with = "at_most_max_alerts")]
         alerts: Vec<&'a RawValue>,
-        #[serde(default, rename = "truncatedAlerts")]
-        truncated: Option<u64>,
+        #[serde(borrow, rename = "truncatedAlerts")]
+        truncated: Option<&'a RawValue>,
     }
 
     let refuse = |why: String| PayloadError(format!("not an Alertmanager notification: {why}"));
@@ -220,9 +245,10 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
             quoted(version.get())
         )));
     }
+    let truncated = envelope.truncated.map(|raw| field("truncatedAlerts", raw));
     Ok(Payload {
         alerts: envelope.alerts,
-        truncated: envelope.truncated.unwrap_or(0),
+        truncated: truncated.transpose().map_err(refuse)?.unwrap_or(0),
     })
 }
 

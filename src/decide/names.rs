@@ -125,16 +125,17 @@ pub fn one_line(text: &str, longest: usize) -> String {
 }
 
 /// Why something cannot be read as JSON. serde repeats what it met, and that may be anything, at any
-/// length.
+/// length; what it expected, and where, stands at the end.
 pub fn why_unreadable(error: &serde_json::Error) -> String {
-    const LONGEST: usize = 300;
+    const START: usize = 200;
+    const END: usize = 100;
     let message = error.to_string();
-    let mut line = one_line(&message, LONGEST);
-    if line.ends_with('…') {
-        // The place stands at the end.
-        line += &format!(" at line {} column {}", error.line(), error.column());
+    let length = message.chars().count();
+    if length <= START + END {
+        return one_line(&message, length);
     }
-    line
+    let end: String = message.chars().skip(length - END).collect();
+    one_line(&message, START) + &one_line(&end, END)
 }
 
 /// A value for an error message: quoted, control characters escaped, cut at 64 characters.
