@@ -13,8 +13,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 # The image takes the binary from here.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
+# How long `make fuzz` gives each target.
+FUZZ_SECONDS ?= 20
+
 .DEFAULT_GOAL := help
-.PHONY: help build docker test format vet demo cluster e2e bench bench-recovery
+.PHONY: help build docker test fuzz format vet demo cluster e2e bench bench-recovery
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -31,6 +34,9 @@ docker: build ## the image, with docker, podman or buildah; starts it once
 test: ## every test; fetches Prometheus and Alertmanager first if they are not there
 	@.ci/setup test
 	cargo test --locked --features demo
+
+fuzz: ## bad input, made up for FUZZ_SECONDS a target; needs a nightly toolchain, else says so
+	@.ci/fuzz $(FUZZ_SECONDS)
 
 format: ## formats the code
 	cargo fmt --all
