@@ -13,8 +13,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 # The image takes the binary from here.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
+# How long `make fuzz` gives each target.
+FUZZ_SECONDS ?= 20
+
 .DEFAULT_GOAL := help
-.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery
+.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -36,6 +39,9 @@ soak: ## 100,000 random histories, or NODEFALL_HISTORIES of them, or for a time 
 	@.ci/setup
 	NODEFALL_HISTORIES=$(or $(NODEFALL_HISTORIES),100000) \
 	  cargo test --locked --features demo --test histories -- no_history
+
+fuzz: ## bad input, made up for FUZZ_SECONDS a target; needs a nightly toolchain, else says so
+	@.ci/fuzz $(FUZZ_SECONDS)
 
 format: ## formats the code
 	cargo fmt --all

@@ -1,8 +1,11 @@
 //! Every call that the product makes to the Kubernetes API; the shipped Roles grant just these.
 
 use super::error::ApiError;
+use super::table::Table;
 use super::transport::{READ_TIMEOUT, Received, Transport, WRITE_TIMEOUT};
-use crate::decide::{Answer, Fleet, Lease, Node, NodeName, Pod, StatefulSet};
+use crate::decide::{
+    Answer, Fleet, Lease, Meta, Node, NodeName, Pod, StatefulSet, check_subdomain, quoted,
+};
 use crate::metrics::Call;
 use http::Request as Http;
 use http::header::{ACCEPT, HeaderValue};
@@ -19,6 +22,9 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /// Pods are listed in pages, so that memory does not grow with a full node.
 const PAGE: u32 = 250;
+
+/// More pages than any list has: 100,000 pods. A server that goes on for ever is not followed.
+const PAGES: u32 = 400;
 
 /// A right that the product uses.
 pub struct Right<'a> {
@@ -49,8 +55,11 @@ impl Api {
     /// # Errors
     /// See [`ApiError`]; an absent object is none.
     pub async fn node(&self, name: &NodeName) -> Result<Answer<Node>, ApiError> {
-        self.get(Call::GetNode, "/api/v1/nodes", name.as_str())
-            .await
+        let path = "/api/v1/nodes";
+        self.get(Call::GetNode, path, name.as_str(), |node: &Node| {
+            &node.metadata
+        })
+        .await
     }
 
     /// Reads the node's Lease.
@@ -59,7 +68,10 @@ impl Api {
     /// See [`ApiError`]; an absent object is none.
     pub async fn lease(&self, name: &NodeName) -> Result<Answer<Lease>, ApiError> {
         let path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-        self.get(Call::GetLease, path, name.as_str()).await
+        self.get(Call::GetLease, path, name.as_str(), |lease: &Lease| {
+            &lease.metadata
+        })
+        .await
     }
 
     /// Reads a pod.
@@ -67,7 +79,15 @@ impl Api {
     /// # Errors
     /// See [`ApiError`]; an absent object is none.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Answer<Pod>, ApiError> {
-        self.get(Call::GetPod, &pods_path(namespace), name).await
+        let path = pods_path(namespace);
+        let answer = self
+            .get(Call::GetPod, &path, name, |pod: &Pod| &pod.metadata)
+            .await?;
+        answer
+            .object
+            .iter()
+            .try_for_each(|pod| identified(pod, namespace))?;
+        Ok(answer)
     }
 
     /// Reads a StatefulSet.
@@ -80,24 +100,35 @@ impl Api {
         name: &str,
     ) -> Result<Answer<StatefulSet>, ApiError> {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/statefulsets");
-        self.get(Call::GetStatefulSet, &path, name).await
+        self.get(Call::GetStatefulSet, &path, name, |set: &StatefulSet| {
+            &set.metadata
+        })
+        .await
     }
 
+    /// Reads one object; what has another name than the one that was asked for is no answer.
     async fn get<T: DeserializeOwned>(
         &self,
         call: Call,
         path: &str,
         name: &str,
+        metadata: impl Fn(&T) -> &Meta,
     ) -> Result<Answer<T>, ApiError> {
+        check_subdomain(name).map_err(|why| ApiError::Decode(format!("{} {why}", quoted(name))))?;
         // No resourceVersion: the answer comes from etcd, not from the API server's cache.
         let request = Request::new(path)
             .get(name, &GetParams::default())
             .map_err(build)?;
         match self.transport.send::<T>(call, request, READ_TIMEOUT).await {
-            Ok(Received { body, date }) => Ok(Answer {
-                object: Some(body),
-                date,
-            }),
+            Ok(Received { body, date }) => {
+                let told = &metadata(&body).name;
+                if told != name {
+                    let why = format!("it is about {}, not {name}", quoted(told));
+                    return Err(ApiError::Decode(why));
+                }
+                let object = Some(body);
+                Ok(Answer { object, date })
+            }
             Err(error) if error.code() == Some(404) => Ok(Answer {
                 object: None,
                 date: None,
@@ -119,7 +150,7 @@ impl Api {
     ) -> Result<Vec<Pod>, ApiError> {
         let mut params = ListParams::default().fields(fields).limit(PAGE);
         let mut pods = Vec::new();
-        loop {
+        for _ in 0..PAGES {
             let request = Request::new(pods_path(namespace))
                 .list(&params)
                 .map_err(build)?;
@@ -128,7 +159,10 @@ impl Api {
                 .send(Call::ListPods, request, READ_TIMEOUT)
                 .await?
                 .body;
-            pods.extend(page.items.into_iter().filter(&keep));
+            for pod in page.items.into_iter().filter(&keep) {
+                identified(&pod, namespace)?;
+                pods.push(pod);
+            }
             match page
                 .metadata
                 .and_then(|m| m.continue_)
@@ -138,6 +172,9 @@ impl Api {
                 None => return Ok(pods),
             }
         }
+        Err(ApiError::Decode(format!(
+            "a list of pods does not end after {PAGES} pages"
+        )))
     }
 
     /// Reads which nodes are Ready.
@@ -241,6 +278,22 @@ fn create(path: &str, object: &Value) -> Result<Http<Vec<u8>>, ApiError> {
         .map_err(build)
 }
 
+/// Checks what a pod's deletion rests on: a place in the API, and the UID that binds it. Without a UID
+/// the API server takes a patch for whatever pod has the name.
+fn identified(pod: &Pod, namespace: &str) -> Result<(), ApiError> {
+    let meta = &pod.metadata;
+    let why = if let Err(why) = check_subdomain(&meta.name) {
+        format!("a pod's name {} {why}", quoted(&meta.name))
+    } else if meta.namespace != namespace {
+        format!("the pod {} is not in {namespace}", meta.name)
+    } else if meta.uid.is_empty() || !meta.uid.bytes().all(|b| b.is_ascii_graphic()) {
+        format!("the pod {} has the UID {}", pod.path(), quoted(&meta.uid))
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::Decode(why))
+}
+
 fn pods_path(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/pods")
 }
@@ -272,44 +325,5 @@ struct ReviewStatus {
     allowed: bool,
 }
 
-/// A `meta.k8s.io/v1` Table of Nodes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Table {
-    column_definitions: Vec<Column>,
-    rows: Option<Vec<Row>>,
-}
-
-#[derive(Deserialize)]
-struct Column {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    cells: Vec<Value>,
-}
-
-impl Table {
-    fn fleet(self) -> Result<Fleet, String> {
-        let column = |name: &str| self.column_definitions.iter().position(|c| c.name == name);
-        let (Some(name), Some(status)) = (column("Name"), column("Status")) else {
-            return Err("the Table of Nodes lacks the column Name or Status".to_owned());
-        };
-        let mut fleet = Fleet::default();
-        for row in self.rows.into_iter().flatten() {
-            let cell = |n: usize| row.cells.get(n).and_then(Value::as_str);
-            let (Some(name), Some(status)) = (cell(name), cell(status)) else {
-                return Err("a row of the Table of Nodes lacks its name or status".to_owned());
-            };
-            // `Ready,SchedulingDisabled` is a cordoned node.
-            let nodes = match status.split(',').next() {
-                Some("Ready") => &mut fleet.ready,
-                Some("NotReady" | "Unknown") => &mut fleet.not_ready,
-                _ => return Err(format!("the node {name:?} has the status {status:?}")),
-            };
-            nodes.insert(name.to_owned());
-        }
-        Ok(fleet)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! How the API server is reached.
 
 use super::transport::chain;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use crate::decide::one_line;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +17,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
     let mut config = match kubeconfig {
         Some(path) => {
-            let failed = |error: kube::config::KubeconfigError| {
-                format!(
-                    "--kubeconfig {}: {}; give a file that kubectl can use",
-                    path.display(),
-                    chain(&error)
-                )
+            let failed = |error: KubeconfigError| {
+                let why = match &error {
+                    // It would say the path once more.
+                    KubeconfigError::ReadConfig(error, _) => error.to_string(),
+                    error => chain(error),
+                };
+                let path = one_line(&path.to_string_lossy(), 512);
+                format!("--kubeconfig {path:?}: {why}; give a file that kubectl can use")
             };
             let file = Kubeconfig::read_from(path).map_err(failed)?;
             let options = KubeConfigOptions::default();
@@ -46,4 +49,33 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
             chain(&error)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    #[tokio::test]
+    async fn an_odd_path_is_refused_in_one_line() {
+        for (path, why) in [
+            (b"/nowhere/k".to_vec(), "No such file"),
+            (b"/".to_vec(), "Is a directory"),
+            (b"/no\n\x1b[2J/\xff".to_vec(), "No such file"),
+            ("/nо/\u{202e}k".into(), "No such file"),
+            (vec![b'x'; 1_000_000], "File name too long"),
+            (b"/no\0".to_vec(), "NUL byte"),
+        ] {
+            let path = PathBuf::from(OsString::from_vec(path));
+            let Err(line) = connect(Some(&path)).await else {
+                panic!("{path:?} was read");
+            };
+            assert!(line.starts_with("--kubeconfig "), "{line}");
+            assert!(line.contains(why), "{line}");
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(line.len() < 1000, "{line}");
+        }
+    }
 }

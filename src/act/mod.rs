@@ -26,6 +26,7 @@ mod queue;
 mod schedule;
 mod status;
 mod sweep;
+mod table;
 mod transport;
 
 pub use api::{Api, Right};

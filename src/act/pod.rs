@@ -138,7 +138,7 @@ impl PodWork {
                 "finalizer patch",
             ),
         };
-        let finalizers = current.metadata.finalizers.join(", ");
+        let finalizers = current.finalizers();
         let reply = reply(result);
         let heard = match &reply {
             Reply::Acknowledged => "acknowledged",

@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::error::ApiError;
+use crate::decide::{one_line, why_unreadable};
 use crate::metrics::{Call, Metrics};
 use http::header::{HeaderValue, USER_AGENT};
 use http_body_util::{BodyExt, Limited};
@@ -103,7 +104,7 @@ impl Transport {
         let date = date.and_then(|v| DateTimeParser::new().parse_timestamp(v).ok());
         match serde_json::from_slice(&body) {
             Ok(body) => Ok(Received { body, date }),
-            Err(error) => Err(ApiError::Decode(error.to_string())),
+            Err(error) => Err(ApiError::Decode(why_unreadable(&error))),
         }
     }
 }
@@ -145,12 +146,7 @@ fn status(head: &http::response::Parts, body: &[u8]) -> ApiError {
             .canonical_reason()
             .unwrap_or("no message")
             .to_owned(),
-        false => status
-            .message
-            .replace(char::is_control, " ")
-            .chars()
-            .take(MAX_MESSAGE)
-            .collect(),
+        false => one_line(&status.message, MAX_MESSAGE),
     };
     ApiError::Status {
         code: head.status.as_u16(),
@@ -174,5 +170,5 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         source = cause.source();
     }
-    text.replace(char::is_control, " ")
+    one_line(&text, MAX_MESSAGE)
 }

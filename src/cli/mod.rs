@@ -61,9 +61,10 @@ pub struct DemoOptions {
 /// # Errors
 /// One line that names the option, the value and what is expected.
 pub fn parse<I: IntoIterator<Item = OsString>>(args: I) -> Result<Command, UsageError> {
-    let cli = match args::Cli::try_parse_from(args) {
+    let args: Vec<_> = args.into_iter().collect();
+    let cli = match args::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage::text_or_error(&error).map(Command::Print),
+        Err(error) => return usage::text_or_error(&error, &args).map(Command::Print),
     };
     match cli.command {
         args::Subcommand::Run(run) => run.check().map(|options| Command::Run(Box::new(options))),
@@ -72,5 +73,7 @@ pub fn parse<I: IntoIterator<Item = OsString>>(args: I) -> Result<Command, Usage
     }
 }
 
+#[cfg(test)]
+mod odd_values;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use crate::decide::quoted;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
 
 /// A mistake on the command line, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ impl UsageError {
 }
 
 /// The text that was asked for, help or version, or else the mistake.
-pub(super) fn text_or_error(error: &clap::Error) -> Result<String, UsageError> {
+pub(super) fn text_or_error(error: &clap::Error, args: &[OsString]) -> Result<String, UsageError> {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -71,7 +72,7 @@ pub(super) fn text_or_error(error: &clap::Error) -> Result<String, UsageError> {
             "{option} takes no value, and {} was given",
             quoted(value)
         )),
-        (ErrorKind::InvalidUtf8, _) => UsageError::because("an argument is not UTF-8"),
+        (ErrorKind::InvalidUtf8, _) => not_utf8(args),
         (kind, Some(option)) => UsageError::because(format!("{option}: {kind}; see --help")),
         (kind, None) => UsageError::because(format!("{kind}; see --help")),
     })
@@ -80,6 +81,26 @@ pub(super) fn text_or_error(error: &clap::Error) -> Result<String, UsageError> {
 /// clap names an argument with its values: `--period <DURATION>`.
 fn name(argument: &str) -> &str {
     argument.split(' ').next().unwrap_or(argument)
+}
+
+/// clap does not say which argument it is. A path need not be UTF-8.
+fn not_utf8(args: &[OsString]) -> UsageError {
+    let is_option = |name: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+        name.starts_with("--") && name.len() <= 64 && name.bytes().all(plain)
+    };
+    let mut option = "an argument".to_owned();
+    for arg in args {
+        let text = arg.to_string_lossy();
+        let (name, value) = text.split_once('=').unwrap_or((&text, &text));
+        if is_option(name) {
+            option = name.to_owned();
+        }
+        if arg.to_str().is_none() && option != "--kubeconfig" {
+            return UsageError::because(format!("{option}: {} is not UTF-8", quoted(value)));
+        }
+    }
+    UsageError::because("an argument is not UTF-8")
 }
 
 fn subcommand(name: Option<&str>) -> UsageError {

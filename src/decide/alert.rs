@@ -1,7 +1,7 @@
 //! From the bytes that Alertmanager posts to the nodes that they name.
 
 use super::labels::AlertStatus;
-use super::names::{NodeName, quoted};
+use super::names::{NodeName, quoted, why_unreadable};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -98,7 +98,7 @@ impl AlertRules {
 }
 
 /// What is read of one alert; whatever else it carries is ignored.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Alert {
     status: String,
     labels: BTreeMap<String, String>,
@@ -173,8 +173,33 @@ fn read_alert(json: &str) -> Result<Alert, String> {
             quoted(json)
         ));
     }
-    serde_json::from_str(json)
-        .map_err(|error| format!("the alert cannot be read: {}", one_line(&error)))
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        status: &'a RawValue,
+        #[serde(borrow)]
+        labels: &'a RawValue,
+        #[serde(borrow)]
+        fingerprint: Option<&'a RawValue>,
+    }
+    let Fields {
+        status,
+        labels,
+        fingerprint,
+    } = serde_json::from_str(json)
+        .map_err(|error| format!("the alert cannot be read: {}", why_unreadable(&error)))?;
+    let fingerprint = fingerprint.map(|raw| field("fingerprint", raw));
+    Ok(Alert {
+        status: field("status", status)?,
+        labels: field("labels", labels)?,
+        fingerprint: fingerprint.transpose()?,
+    })
+}
+
+/// Reads one field: serde says what is wrong with it, and not with which.
+fn field<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| format!("{name} cannot be read: {}", why_unreadable(&error)))
 }
 
 /// Why something is no payload of Alertmanager's webhook.
@@ -194,8 +219,8 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
         version: Option<&'a RawValue>,
         #[serde(borrow, deserialize_with = "at_most_max_alerts")]
         alerts: Vec<&'a RawValue>,
-        #[serde(default, rename = "truncatedAlerts")]
-        truncated: Option<u64>,
+        #[serde(borrow, rename = "truncatedAlerts")]
+        truncated: Option<&'a RawValue>,
     }
 
     let refuse = |why: String| PayloadError(format!("not an Alertmanager notification: {why}"));
@@ -211,7 +236,7 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
         ));
     }
     let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| refuse(one_line(&error)))?;
+        serde_json::from_str(text).map_err(|error| refuse(why_unreadable(&error)))?;
     if let Some(version) = envelope.version
         && version.get() != r#""4""#
     {
@@ -220,27 +245,11 @@ pub fn read_payload(body: &[u8]) -> Result<Payload<'_>, PayloadError> {
             quoted(version.get())
         )));
     }
+    let truncated = envelope.truncated.map(|raw| field("truncatedAlerts", raw));
     Ok(Payload {
         alerts: envelope.alerts,
-        truncated: envelope.truncated.unwrap_or(0),
+        truncated: truncated.transpose().map_err(refuse)?.unwrap_or(0),
     })
-}
-
-/// serde repeats what it met, and that may be anything, at any length.
-fn one_line(error: &serde_json::Error) -> String {
-    const LONGEST: usize = 300;
-    let message = error.to_string();
-    let escape = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    if message.chars().count() <= LONGEST {
-        return message.chars().map(escape).collect();
-    }
-    // The place stands at the end.
-    let start: String = message.chars().take(LONGEST).map(escape).collect();
-    format!(
-        "{start}… at line {} column {}",
-        error.line(),
-        error.column()
-    )
 }
 
 /// Keeps the alerts as they stand in the text, and no more of them than a real payload has.

@@ -162,7 +162,10 @@ fn gone(
 /// The Ready condition, when it is `Unknown`.
 fn unknown(node: &Node) -> Result<&Condition, (Hold, String)> {
     let Some(ready) = node.ready() else {
-        return hold(Hold::NotUnderstood, "its status has no condition Ready");
+        return hold(
+            Hold::NotUnderstood,
+            "its status has no condition Ready, or more than one",
+        );
     };
     match ready.status.as_str() {
         "Unknown" => Ok(ready),

@@ -104,6 +104,40 @@ impl Selector {
     }
 }
 
+/// What a stranger wrote, for people: one line, cut at so many characters. Whatever else a terminal
+/// would obey or hide is replaced.
+pub fn one_line(text: &str, longest: usize) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    let mut chars = text.chars();
+    let mut line: String = chars.by_ref().take(longest).map(shown).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Why something cannot be read as JSON. serde repeats what it met, and that may be anything, at any
+/// length; what it expected, and where, stands at the end.
+pub fn why_unreadable(error: &serde_json::Error) -> String {
+    const START: usize = 200;
+    const END: usize = 100;
+    let message = error.to_string();
+    let length = message.chars().count();
+    if length <= START + END {
+        return one_line(&message, length);
+    }
+    let end: String = message.chars().skip(length - END).collect();
+    one_line(&message, START) + &one_line(&end, END)
+}
+
 /// A value for an error message: quoted, control characters escaped, cut at 64 characters.
 pub fn quoted(value: &str) -> String {
     let mut short: String = value.chars().take(64).collect();
@@ -137,6 +171,24 @@ mod tests {
                 NodeName::parse(good).map(|n| n.as_str().to_owned()),
                 Ok(good.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn what_strangers_write_becomes_one_line() {
+        for (text, line) in [
+            ("", ""),
+            ("nötig „so“ 💥", "nötig „so“ 💥"),
+            ("a\r\nb\tc\u{2028}d", "a  b c d"),
+            ("\u{1b}[2J\0\u{9b}", "\u{fffd}[2J\u{fffd}\u{fffd}"),
+            (
+                "a\u{202e}b\u{200d}c\u{2066}\u{feff}",
+                "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}",
+            ),
+            ("1234567890ab", "1234567890ab"),
+            ("1234567890abc", "1234567890ab…"),
+        ] {
+            assert_eq!(one_line(text, 12), line);
         }
     }
 

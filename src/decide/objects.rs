@@ -1,6 +1,7 @@
 //! Thin views of the Kubernetes objects that a judgement reads: only the fields that it needs, so
 //! that an odd value elsewhere in an object stops nothing. `null` reads as absent.
 
+use super::names::one_line;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -89,7 +90,7 @@ pub struct Condition {
     /// `True`, `False` or `Unknown`.
     pub status: String,
     /// A sentence for people.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "sentence")]
     pub message: String,
     /// When `status` changed last.
     pub last_transition_time: Option<Timestamp>,
@@ -128,9 +129,10 @@ struct Conditions {
 }
 
 impl Node {
-    /// The Ready condition.
+    /// The Ready condition; none when there are two, which may contradict each other.
     pub fn ready(&self) -> Option<&Condition> {
-        self.status.conditions.iter().find(|c| c.kind == "Ready")
+        let conditions = self.status.conditions.iter();
+        only(conditions.filter(|c| c.kind == "Ready"))
     }
 
     /// True with the node lifecycle controller's own mark for a node that it lost.
@@ -214,12 +216,10 @@ impl Pod {
         &self.spec.node_name
     }
 
-    /// The owner that would make it again.
+    /// The owner that would make it again; none when two say so.
     pub fn controller(&self) -> Option<&Owner> {
-        self.metadata
-            .owner_references
-            .iter()
-            .find(|o| o.controller == Some(true))
+        let owners = self.metadata.owner_references.iter();
+        only(owners.filter(|o| o.controller == Some(true)))
     }
 
     /// The name of its direct controller, when that is of the API group `apps`.
@@ -249,14 +249,26 @@ impl Pod {
         self.is_force_deleted() && !self.metadata.finalizers.is_empty()
     }
 
+    /// What keeps it, for people: the first few.
+    pub fn finalizers(&self) -> String {
+        const SHOWN: usize = 8;
+        let all = &self.metadata.finalizers;
+        let mut names: Vec<_> = all.iter().take(SHOWN).map(|f| one_line(f, 128)).collect();
+        if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            names.push(format!("and {more} more"));
+        }
+        names.join(", ")
+    }
+
     /// One of its conditions.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|c| c.kind == kind)
     }
 
-    /// True when its Ready condition is `True`.
+    /// True when a Ready condition is `True`.
     pub fn is_ready(&self) -> bool {
-        self.condition("Ready").is_some_and(|c| c.status == "True")
+        let is_ready = |c: &Condition| c.kind == "Ready" && c.status == "True";
+        self.status.conditions.iter().any(is_ready)
     }
 
     /// True when the node controller of Kubernetes before 1.13 gave its node up.
@@ -302,6 +314,16 @@ pub struct Ordinals {
     /// The first ordinal.
     #[serde(default)]
     pub start: u32,
+}
+
+/// The item, if it is the only one.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    items.next().filter(|_| items.next().is_none())
+}
+
+/// Reads what is only for people: one line, and no longer than they would read.
+fn sentence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    nullable(deserializer).map(|text: String| one_line(&text, 512))
 }
 
 /// Reads `null` as the default, as the API server's own decoder does.

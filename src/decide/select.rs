@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn each_exclusion_has_its_reason() {
         type Change = fn(&mut Value);
-        let cases: [(Option<Skip>, Change); 14] = [
+        let cases: [(Option<Skip>, Change); 16] = [
             (None, |_| {}),
             (None, |p| {
                 p["metadata"]["ownerReferences"] = owner("apps/v1", "ReplicaSet")
@@ -141,6 +141,15 @@ mod tests {
             (None, |p| {
                 p["status"]["conditions"][0]["status"] = json!("True");
                 p["metadata"]["deletionTimestamp"] = json!("2026-11-01T00:00:00Z");
+            }),
+            // What contradicts itself is left alone.
+            (Some(Skip::Ready), |p| {
+                let ready = json!({"type": "Ready", "status": "True"});
+                let conditions = p["status"]["conditions"].as_array_mut();
+                conditions.expect("conditions").push(ready);
+            }),
+            (Some(Skip::NoController), |p| {
+                p["metadata"]["ownerReferences"][0]["controller"] = json!(true);
             }),
             (None, |p| p["status"] = Value::Null),
             (None, |p| {

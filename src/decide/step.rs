@@ -196,7 +196,7 @@ impl Progress {
             return Step::End(self.given_up(RemediationResult::Refused, why));
         }
         if self.is_over(limits, now) {
-            let kept = pod.metadata.finalizers.join(", ");
+            let kept = pod.finalizers();
             let error = self
                 .last_error
                 .clone()

@@ -158,6 +158,18 @@ fn the_ready_condition_must_be_unknown() {
 }
 
 #[test]
+fn two_ready_conditions_are_not_understood() {
+    for second in ["True", "False", "Unknown"] {
+        let scene = Scene::gone().with(|s| {
+            let conditions = s.node["status"]["conditions"].as_array_mut();
+            let second = json!({"type": "Ready", "status": second});
+            conditions.expect("conditions").push(second);
+        });
+        assert_eq!(scene.held(), Hold::NotUnderstood, "{second}");
+    }
+}
+
+#[test]
 fn a_newer_list_of_nodes_that_shows_it_ready_holds() {
     assert_eq!(
         Scene::gone().with(|s| s.ready_in_fleet = true).held(),

@@ -151,6 +151,18 @@ fn a_pod_that_outlives_the_patches_has_failed_and_its_finalizers_are_named() {
 }
 
 #[test]
+fn of_many_finalizers_the_first_are_named_in_one_line() {
+    let odd = format!("a\n\u{1b}[2J{}", "x".repeat(100_000));
+    let pod = pod(&[odd.as_str(); 1000]);
+    let told = pod.finalizers();
+    assert!(told.ends_with("…, and 992 more"), "{told}");
+    assert!(
+        told.len() < 1500 && !told.contains(char::is_control),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn time_spent_held_does_not_count() {
     let mut run = Run::deleted();
     run.pass(10_000).reply(Destructive::Patch, busy());
