@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test format vet demo cluster e2e bench bench-recovery
+.PHONY: help build docker test format vet demo cluster e2e mutants bench bench-recovery
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -54,6 +54,9 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 	@.ci/setup e2e
 	cargo build --locked --package nodefall-testbed
 	cargo test --locked --features demo --test e2e
+
+mutants: ## takes the guards out one by one: does a test notice? BASE=COMMIT tries only what changed since
+	@.ci/mutants $(BASE)
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure
