@@ -186,7 +186,7 @@ impl Pass {
             self.records.insert(record.pod.metadata.uid.clone(), record);
             return;
         }
-        record.progress = record.progress.again(now);
+        record.progress = record.progress.again();
         self.start(record, true);
     }
 
