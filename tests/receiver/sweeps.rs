@@ -117,3 +117,18 @@ async fn a_pod_that_turns_not_ready_beside_one_in_hand_still_waits_for_its_evict
     let deleted = bench.asked("delete", "pods").into_iter();
     assert_eq!(deleted.filter(|e| e.name == SIBLING).count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_an_alert_held_is_the_sweeps_when_the_alert_is_over() {
+    let bench = Bench::new(small(|p| p)).await;
+    let replica = bench.replica(&["--period=10s"]).await;
+    bench.lose(LOST).await;
+    bench.set_ready(POD, true);
+    replica.alert(LOST).await;
+    seconds(5).await;
+    bench.assert_held(&replica, "pod_ready").await;
+    replica.resolve(LOST).await;
+    bench.set_ready(POD, false);
+    seconds(60).await;
+    bench.assert_held(&replica, "not_evicted").await;
+}
