@@ -55,7 +55,7 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 	cargo build --locked --package nodefall-testbed
 	cargo test --locked --features demo --test e2e
 
-mutants: ## takes the guards out one by one: does a test notice? BASE=COMMIT tries only what changed since
+mutants: ## takes guards out one by one: does a test notice? BASE=COMMIT: those that changed
 	@.ci/mutants $(BASE)
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
