@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz
+.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz mutants
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -65,6 +65,9 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 	@.ci/setup e2e
 	cargo build --locked --package nodefall-testbed
 	cargo test --locked --features demo --test e2e
+
+mutants: ## takes guards out one by one: does a test notice? BASE=COMMIT: those that changed
+	@.ci/mutants $(BASE)
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure

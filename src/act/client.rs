@@ -15,6 +15,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// One line that says what is wrong with the file, or what to give.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
+    let config = configuration(kubeconfig).await?;
+    Client::try_from(config).map_err(|error| {
+        format!(
+            "cannot set up the connection to the API server: {}",
+            chain(&error)
+        )
+    })
+}
+
+async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, String> {
     let mut config = match kubeconfig {
         Some(path) => {
             let failed = |error: KubeconfigError| {
@@ -43,12 +53,25 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // A DELETE must not be repeated behind our back when its judgement is stale.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| {
-        format!(
-            "cannot set up the connection to the API server: {}",
-            chain(&error)
-        )
-    })
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn kubes_own_retries_are_off_and_connecting_takes_2_s_at_most() {
+        let file = std::env::temp_dir().join(format!("nodefall-{}.yaml", std::process::id()));
+        let text = "{clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], \
+                    contexts: [{name: c, context: {cluster: c}}], current-context: c}";
+        std::fs::write(&file, text).expect("written");
+        let config = configuration(Some(&file)).await;
+        std::fs::remove_file(&file).expect("removed");
+        let config = config.expect("a configuration");
+        assert!(!config.default_retry);
+        assert_eq!(config.connect_timeout, Some(Duration::from_secs(2)));
+    }
 }
 
 #[cfg(test)]

@@ -314,3 +314,25 @@ impl Desk {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_breaks_off_holds_its_node() {
+        let desk = Desk::idle("");
+        let node = NodeName::parse("node-1").expect("a name");
+        assert_eq!(desk.suspect(node.clone(), "key".to_owned()), Suspected::New);
+        assert!(desk.state().take_first().is_some());
+        desk.finish(&node, None);
+        let state = desk.state();
+        let entry = &state.nodes[&node];
+        assert!(
+            !entry.busy && entry.again.is_some(),
+            "it is looked at again"
+        );
+        let held = entry.held.as_ref().map(|held| held.reason);
+        assert_eq!(held, Some(Hold::NotUnderstood));
+    }
+}

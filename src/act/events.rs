@@ -152,3 +152,47 @@ fn related(pod: &Pod) -> Value {
         "name": pod.metadata.name, "uid": pod.metadata.uid,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Transport;
+    use crate::metrics::Metrics;
+    use std::sync::{Arc, Mutex};
+
+    /// The notes that are written of those that are put.
+    async fn written(notes: Vec<String>) -> Vec<String> {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let sink = written.clone();
+        let take = move |body: String| {
+            let event: Value = serde_json::from_str(&body).expect("an Event");
+            let note = event["note"].as_str().expect("a note").to_owned();
+            sink.lock().expect("a lock").push(note);
+            std::future::ready("{}")
+        };
+        let client = kube::Client::new(axum::Router::new().fallback(take), "default");
+        let clock = Clock::system();
+        let api = Api::new(Transport::new(client, Metrics::new(), clock));
+        let pacer = Arc::new(Pacer::new(clock));
+        let (events, writer) = Events::new(api, clock, pacer, false);
+        let node = NodeName::parse("node-1").expect("a name");
+        for note in notes {
+            events.of_node(&node, Reason::Held, &note);
+        }
+        drop(events);
+        writer.await;
+        written.lock().expect("a lock").clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_note_is_cut_at_1024_bytes_and_never_within_a_letter() {
+        let written = written(vec!["ä".repeat(1000), "€".repeat(1000)]).await;
+        assert_eq!(written, ["ä".repeat(512), "€".repeat(341)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_512_events_wait_to_be_written() {
+        let notes: Vec<_> = (0..600).map(|n| n.to_string()).collect();
+        assert_eq!(written(notes.clone()).await, notes[..512]);
+    }
+}

@@ -171,3 +171,37 @@ impl History {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> NodeName {
+        NodeName::parse("node-1").expect("a name")
+    }
+
+    #[test]
+    fn the_last_256_remediations_are_remembered() {
+        let history = History::default();
+        let open = || history.open(&node(), Trigger::Alert, "gone", Timestamp::UNIX_EPOCH);
+        let ids: Vec<_> = (0..300).map(|_| open()).collect();
+        let listed: Vec<_> = history.list(None).iter().map(|r| r.id).collect();
+        assert_eq!(listed.len(), 256);
+        assert_eq!((listed[0], listed[255]), (ids[299], ids[44]));
+    }
+
+    #[test]
+    fn of_too_many_steps_the_first_and_the_last_are_kept() {
+        let history = History::default();
+        let id = history.open(&node(), Trigger::Alert, "gone", Timestamp::UNIX_EPOCH);
+        let pod = serde_json::from_value(serde_json::json!({"metadata": {"uid": "u1"}}));
+        let pod: Pod = pod.expect("a pod");
+        for step in 0..1000 {
+            history.step(id, &pod, Timestamp::UNIX_EPOCH, &step.to_string());
+        }
+        let steps = &history.list(None)[0].pods[0].steps;
+        let told = |n: usize| steps[n].what.as_str();
+        assert_eq!(steps.len(), 64);
+        assert_eq!([told(0), told(31), told(63)], ["0", "31", "999"]);
+    }
+}

@@ -14,7 +14,8 @@ use tokio::sync::Mutex;
 /// that came back could not have pulled images and served for long.
 pub const NODE_AGE: Duration = Duration::from_secs(3);
 
-/// The same for the fleet, which changes more slowly and is dearer to read.
+/// The same for the fleet, which changes more slowly and is dearer to read: a verdict that lasts
+/// [`NODE_AGE`] rests on a reading that is younger by that when it is judged.
 const FLEET_AGE: Duration = Duration::from_secs(10);
 
 /// First looks that start within this time share one reading of the fleet.
@@ -45,7 +46,6 @@ struct State {
     verdict: Verdict,
     /// When the Node and Lease reads were sent, in running time.
     sent: Duration,
-    fleet_sent: Duration,
     /// True when something happened that the verdict does not explain.
     distrusted: bool,
 }
@@ -83,7 +83,6 @@ pub async fn look(
         memory,
         verdict: verdict.clone(),
         sent,
-        fleet_sent: fleet.sent,
         distrusted: false,
     };
     let watch = Watch {
@@ -142,7 +141,7 @@ impl Watch {
         state.evidence.orphans = true;
         (state.evidence.node, state.evidence.lease) = (node, lease);
         state.distrusted = false;
-        (state.sent, state.fleet_sent, state.evidence.fleet) = (sent, fleet.sent, fleet.fleet);
+        (state.sent, state.evidence.fleet) = (sent, fleet.fleet);
         state.verdict = judge(context, &self.node, &state.evidence, &state.memory);
         Ok(())
     }
@@ -152,7 +151,6 @@ impl Watch {
         let now = self.context.clock.running();
         !state.distrusted
             && now.saturating_sub(state.sent) <= NODE_AGE
-            && now.saturating_sub(state.fleet_sent) <= FLEET_AGE
             // A sweep, or another node's look, may have seen it come back.
             && !self.context.fleet.showed_ready(&self.node, state.sent)
     }

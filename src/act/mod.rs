@@ -140,3 +140,25 @@ impl Context {
 fn judged(uid: &str) -> String {
     format!("dry run/{uid}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_counted_once_is_forgotten_after_ten_thousand_others() {
+        let desk = Desk::idle("");
+        let context = desk.context();
+        assert!(context.once("first"));
+        assert!(!context.once("first"));
+        for n in 0..COUNTED {
+            assert!(context.once(&n.to_string()));
+        }
+        assert!(context.once("first"), "the oldest was forgotten");
+        let counted = context.counted();
+        assert_eq!(
+            (counted.seen.len(), counted.order.len()),
+            (COUNTED, COUNTED)
+        );
+    }
+}

@@ -186,7 +186,7 @@ impl Pass {
             self.records.insert(record.pod.metadata.uid.clone(), record);
             return;
         }
-        record.progress = record.progress.again(now);
+        record.progress = record.progress.again();
         self.start(record, true);
     }
 
@@ -210,6 +210,11 @@ impl Pass {
             Choice::Skip(Skip::Ready) => {
                 self.skipped(&pod, Skip::Ready);
                 let why = format!("{} reads Ready", pod.path());
+                // Its Ready may turn False while its siblings are worked on. Without an alert it
+                // waits for its eviction then: the node's next look tells.
+                if self.trigger == Trigger::Sweep && !evicted {
+                    return self.holds.push((Hold::PodReady, why));
+                }
                 let record = PodRecord::new(pod, Progress::default(), now);
                 return self.waiting.push((record, Hold::PodReady, why));
             }

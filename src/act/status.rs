@@ -54,3 +54,22 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_many_suspects_256_are_listed_and_any_one_by_its_name() {
+        let desk = Desk::idle("");
+        let name = |n: usize| NodeName::parse(&format!("node-{n}")).expect("a name");
+        for n in 0..300 {
+            desk.suspect(name(n), "key".to_owned());
+        }
+        let all = desk.status(None);
+        assert_eq!((all.suspected_nodes, all.nodes.len()), (300, 256));
+        for n in 0..300 {
+            assert_eq!(desk.status(Some(&name(n))).nodes.len(), 1);
+        }
+    }
+}

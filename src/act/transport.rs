@@ -172,3 +172,42 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     one_line(&text, MAX_MESSAGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use serde::de::IgnoredAny;
+    use serde_json::json;
+
+    /// What comes of the answer to one request.
+    async fn send(status: StatusCode, body: String) -> Result<(), ApiError> {
+        let answer = move || std::future::ready((status, body.clone()));
+        let client = kube::Client::new(axum::Router::new().fallback(answer), "default");
+        let transport = Transport::new(client, Metrics::new(), Clock::system());
+        let request = http::Request::new(Vec::new());
+        let sent = transport.send::<IgnoredAny>(Call::GetNode, request, READ_TIMEOUT);
+        sent.await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_more_than_32_mib_is_not_taken_in() {
+        for (more, taken) in [(0, true), (1, false)] {
+            let body = format!("{{}}{}", " ".repeat((32 << 20) - 2 + more));
+            let sent = send(StatusCode::OK, body).await;
+            assert_eq!(sent.is_ok(), taken, "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_servers_own_words_are_cut_and_stay_on_one_line() {
+        let words = format!("no\n{}", "x".repeat(5000));
+        let body = json!({"message": words}).to_string();
+        let sent = send(StatusCode::FORBIDDEN, body).await;
+        let Err(ApiError::Status { message, .. }) = sent else {
+            panic!("{sent:?}")
+        };
+        assert_eq!(message.len(), 1024);
+        assert!(message.starts_with("no x"), "{message}");
+    }
+}

@@ -167,10 +167,8 @@ mod tests {
             "1",
             &"a".repeat(253),
         ] {
-            assert_eq!(
-                NodeName::parse(good).map(|n| n.as_str().to_owned()),
-                Ok(good.to_owned())
-            );
+            let name = NodeName::parse(good).expect(good);
+            assert_eq!((name.as_str(), name.to_string().as_str()), (good, good));
         }
     }
 
@@ -227,5 +225,21 @@ mod tests {
             );
         }
         assert!(Selector::parse(&"n".repeat(64), "a").is_err());
+    }
+
+    #[test]
+    fn a_value_in_a_message_is_short_and_escaped() {
+        assert_eq!(quoted("a\nb"), r#""a\nb""#);
+        let (whole, long) = ("ä".repeat(64), "ä".repeat(65));
+        assert_eq!(quoted(&whole), format!("\"{whole}\""));
+        assert_eq!(quoted(&long), format!("\"{whole}…\""));
+    }
+
+    #[test]
+    fn a_selector_tells_what_it_was_made_of() {
+        let longest = "n".repeat(63);
+        let selector = Selector::parse(&longest, "prometheus-*").expect("a good selector");
+        assert_eq!(selector.namespace(), longest);
+        assert_eq!(selector.name(), "prometheus-*");
     }
 }

@@ -122,11 +122,10 @@ impl Progress {
     }
 
     /// For a new try at a pod that this process gave up before; an acknowledged DELETE stays so.
-    pub fn again(self, now: Duration) -> Self {
+    pub fn again(self) -> Self {
         Self {
             acknowledged: self.acknowledged,
             was_first: self.was_first,
-            not_before: now,
             ..Self::default()
         }
     }

@@ -152,6 +152,9 @@ async fn a_restart_of_the_controller_manager_holds_the_patch_until_the_taint_is_
         ])
         .await;
     let story = replica.story(POD).await;
+    let steps = story["steps"].as_array().expect("steps").iter();
+    let held = steps.filter(|s| s.to_string().contains("held (not_tainted)"));
+    assert_eq!(held.count(), 1, "told once, however often it was looked at");
     let recovery = story["replacement"]["recovery_seconds"]
         .as_f64()
         .expect("seconds");

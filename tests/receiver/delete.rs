@@ -7,6 +7,7 @@ use crate::bench::{
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::DeleteParams;
+use nodefall::demo::Plan;
 use nodefall::demo::faults::{Effect, Fault};
 
 #[tokio::test(start_paused = true)]
@@ -184,6 +185,49 @@ async fn a_refused_delete_is_told_in_the_servers_words_and_tried_again_later() {
         bench.cluster.clear_faults();
         seconds(60).await;
         assert_eq!(replica.story(POD).await["outcome"], "freed", "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_was_given_up_and_is_held_at_its_next_try_was_given_up_all_the_same() {
+    let (bench, replica) = lost(small(|plan| plan), &[]).await;
+    bench.cluster.inject(Fault::new(status(403)).verb("delete"));
+    replica.alert(LOST).await;
+    seconds(3).await;
+    bench.set_ready(POD, true);
+    seconds(30).await;
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("pod_ready"));
+    bench.set_ready(POD, false);
+    seconds(30).await;
+    let times = bench.seconds_of("delete", "pods");
+    assert_eq!(times.len(), 3, "{times:?}");
+    assert_eq!((times[2] - times[1]).round(), 10.0, "{times:?}");
+    assert_eq!(bench.told("NodefallGivenUp").len(), 2, "told once, of two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_try_counts_again_when_another_pod_joins_it() {
+    for joins in [false, true] {
+        let sibling = Plan::new("monitoring", "alertmanager-main")
+            .annotation("nodefall.io/remediation", "disabled");
+        let (bench, replica) = lost(small(|plan| plan).statefulset(sibling), &[]).await;
+        bench
+            .cluster
+            .inject(Fault::new(status(403)).verb("delete").name(POD));
+        replica.alert(LOST).await;
+        seconds(3).await;
+        let refused = remediations("alert", "refused");
+        replica.assert_counts(&[(&refused, 1.0)]).await;
+        if joins {
+            bench.edit_pod("alertmanager-main-0", |pod| {
+                pod.metadata.annotations = None;
+            });
+        }
+        seconds(5).await;
+        let count = if joins { 2.0 } else { 1.0 };
+        replica
+            .assert_counts(&[(&refused, count), (&deletions("deleted"), count - 1.0)])
+            .await;
     }
 }
 

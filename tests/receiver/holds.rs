@@ -26,6 +26,53 @@ async fn a_ready_node_is_held_until_it_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hold_is_told_once_on_the_node_and_on_each_owner_of_its_pods() {
+    let layout = Layout::nodes(1)
+        .statefulset(
+            Plan::new("monitoring", "prometheus-k8s")
+                .replicas(2)
+                .parallel(),
+        )
+        .statefulset(Plan::new("monitoring", "alertmanager-main"));
+    let bench = Bench::new(layout).await;
+    let replica = bench.replica(&["--period=0"]).await;
+    replica.alert(LOST).await;
+    seconds(60).await;
+    let told = bench.told("NodefallHeld").into_iter();
+    let mut names: Vec<_> = told.map(|(_, name, _)| name).collect();
+    names.sort();
+    assert_eq!(names, ["alertmanager-main", "node-1", "prometheus-k8s"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_reasons_the_nodes_own_and_the_most_urgent_is_told() {
+    const SIBLING: &str = "alertmanager-main-0";
+    let layout = small(|p| p).statefulset(Plan::new("monitoring", "alertmanager-main"));
+    let bench = Bench::new(layout).await;
+    let replica = bench.replica(&["--period=10s"]).await;
+    bench.lose(LOST).await;
+    bench.set_ready(SIBLING, true);
+    seconds(30).await;
+    // One waits for its eviction, the other reads Ready besides.
+    bench.assert_held(&replica, "pod_ready").await;
+    bench.set_ready(SIBLING, false);
+    seconds(30).await;
+    bench.assert_held(&replica, "not_evicted").await;
+    // One is refused, the other reads Ready.
+    let forbidden = Effect::Status {
+        code: 403,
+        retry_after: None,
+    };
+    bench
+        .cluster
+        .inject(Fault::new(forbidden).verb("delete").name(POD));
+    bench.set_ready(SIBLING, true);
+    replica.alert(LOST).await;
+    seconds(3).await;
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("pod_ready"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kubelet_that_speaks_holds_and_so_does_a_pod_that_reads_ready() {
     let bench = Bench::new(small(|p| p)).await;
     let replica = bench.replica(&["--period=0"]).await;

@@ -89,6 +89,21 @@ async fn a_thousand_alerts_are_looked_at_sixteen_at_a_time_and_then_at_a_steady_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_at_the_start_is_asked_ever_more_seldom() {
+    let bench = Bench::new(small(|plan| plan)).await;
+    bench.cluster.inject(Fault::new(Effect::Reset));
+    let replica = bench.unready_replica(&[]);
+    seconds(120).await;
+    assert_eq!(replica.get("/-/ready").await.0, 503);
+    let asked = bench.seconds_of("create", "selfsubjectaccessreviews");
+    let gaps: Vec<_> = asked.windows(2).map(|w| (w[1] - w[0]).round()).collect();
+    assert_eq!(gaps[..6], [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]);
+    bench.cluster.clear_faults();
+    seconds(15).await;
+    assert_eq!(replica.get("/-/ready").await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn looks_that_wait_in_line_go_oldest_first() {
     const NODES: usize = 200;
     let bench = Bench::new(Layout::nodes(NODES)).await;

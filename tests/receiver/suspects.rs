@@ -2,6 +2,9 @@
 //! ten minutes; and how many there may be.
 
 use crate::bench::{Bench, LOST, POD, Replica, alert, seconds, small};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::DeleteParams;
 use nodefall::demo::Constants;
 use nodefall::demo::faults::{Effect, Fault};
 use serde_json::{Value, json};
@@ -146,6 +149,31 @@ async fn nor_what_has_begun_and_is_held() {
     assert_eq!(replica.sum("nodefall_remediations_total").await, 1.0);
     let (_, status) = replica.get("/api/v1/remediations").await;
     assert_eq!(status["nodes"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_lost_once_more_under_the_same_alert_is_found() {
+    let (bench, replica) = quiet(|p| p).await;
+    bench.lose(LOST).await;
+    replica.alert(LOST).await;
+    seconds(20).await;
+    bench.assert_recovered(&replica).await;
+    // It is back, and the pod with it; then it is lost again, and its alert is not repeated.
+    bench.cluster.give_power(LOST);
+    for node in ["node-2", "node-3"] {
+        bench.cluster.cordon(node, true);
+    }
+    seconds(30).await;
+    let pods: Api<Pod> = Api::namespaced(bench.cluster.client_as("kubectl"), "monitoring");
+    pods.delete(POD, &DeleteParams::default().grace_period(0))
+        .await
+        .expect("deleted");
+    seconds(30).await;
+    assert_eq!(bench.pod(POD).expect("the pod").1, LOST);
+    bench.cluster.cordon("node-2", false);
+    bench.lose(LOST).await;
+    seconds(60).await;
+    assert_eq!(bench.pod(POD).expect("a replacement").1, "node-2");
 }
 
 #[tokio::test(start_paused = true)]

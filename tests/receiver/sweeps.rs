@@ -1,7 +1,12 @@
 //! The sweep acts without an alert: on pods that Kubernetes has evicted, or as `--unreachable-for`
 //! says. An alert acts at once.
 
-use crate::bench::{Bench, LOST, seconds, small};
+use crate::bench::{Bench, LOST, POD, seconds, small, status, stuck};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::DeleteParams;
+use nodefall::demo::Plan;
+use nodefall::demo::faults::Fault;
 
 /// When the pod was force-deleted with these options, in seconds after the node turned Unknown
 /// (50 to 55 s after the power went); none when it was not within ten minutes.
@@ -87,4 +92,43 @@ async fn a_node_that_comes_back_is_held_no_more() {
     assert_eq!(replica.held(LOST).await, None);
     assert_eq!(replica.held_nodes("").await, 0.0);
     assert!(bench.touched().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_turns_not_ready_beside_one_in_hand_still_waits_for_its_eviction() {
+    const SIBLING: &str = "alertmanager-main-0";
+    let sibling = Plan::new("monitoring", "alertmanager-main");
+    let bench = Bench::new(stuck().statefulset(sibling)).await;
+    let refused = Fault::new(status(503)).verb("patch").user_agent("nodefall");
+    bench.cluster.inject(refused);
+    let options = ["--period=10s", "--patch-timeout=10m"];
+    let _replica = bench.replica(&options).await;
+    bench.lose(LOST).await;
+    bench.set_ready(SIBLING, true);
+    // Somebody deletes the one by force, and the sweep goes on with it.
+    let pods: Api<Pod> = Api::namespaced(bench.cluster.client_as("kubectl"), "monitoring");
+    pods.delete(POD, &DeleteParams::default().grace_period(0))
+        .await
+        .expect("deleted");
+    seconds(40).await;
+    assert!(bench.asked("patch", "pods").len() > 10, "it is in hand");
+    bench.set_ready(SIBLING, false);
+    seconds(60).await;
+    let deleted = bench.asked("delete", "pods").into_iter();
+    assert_eq!(deleted.filter(|e| e.name == SIBLING).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_an_alert_held_is_the_sweeps_when_the_alert_is_over() {
+    let bench = Bench::new(small(|p| p)).await;
+    let replica = bench.replica(&["--period=10s"]).await;
+    bench.lose(LOST).await;
+    bench.set_ready(POD, true);
+    replica.alert(LOST).await;
+    seconds(5).await;
+    bench.assert_held(&replica, "pod_ready").await;
+    replica.resolve(LOST).await;
+    bench.set_ready(POD, false);
+    seconds(60).await;
+    bench.assert_held(&replica, "not_evicted").await;
 }

@@ -1,7 +1,8 @@
 //! What is shipped around the program is right by itself and fits together: Alertmanager's
-//! configuration, the rule, sample payloads, manifests, image.
+//! configuration, the rule, sample payloads, manifests, image, the table of guards.
 
 mod alertmanager;
+mod guards;
 mod manifests;
 mod payloads;
 mod rules;

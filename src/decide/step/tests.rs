@@ -132,6 +132,29 @@ fn retries_back_off_and_heed_the_servers_wish() {
 }
 
 #[test]
+fn failed_deletes_come_ever_more_seldom_and_no_wish_is_heeded_for_more_than_a_minute() {
+    let limits = Limits {
+        delete_timeout: Duration::from_secs(3600),
+        ..LIMITS
+    };
+    let mut progress = Progress::default();
+    let mut now = Duration::ZERO;
+    // Halves of a second until the next DELETE is sent.
+    let mut pause = |reply: Reply| {
+        progress.note(Destructive::Delete, reply, &limits, now, now);
+        let sent = now;
+        while progress.next(&there(&[]), &limits, now) != DELETE {
+            now += Duration::from_millis(500);
+        }
+        (now - sent).as_millis() / 500
+    };
+    let pauses: Vec<_> = (0..6).map(|_| pause(busy())).collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
+    let hour = Some(Duration::from_secs(3600));
+    assert_eq!(pause(Reply::Again("come back later".to_owned(), hour)), 120);
+}
+
+#[test]
 fn a_pod_that_outlives_the_patches_has_failed_and_its_finalizers_are_named() {
     let mut run = Run::deleted();
     let first = run.pass(10_000).next(&there(&["a/b"]));
@@ -169,6 +192,22 @@ fn time_spent_held_does_not_count() {
     run.pass(3_600_000);
     run.progress.resume(Duration::from_secs(3_600));
     assert_eq!(run.next(&there(&["f"])), PATCH);
+}
+
+#[test]
+fn a_pod_that_cannot_be_read_is_given_up_when_both_timeouts_are_over() {
+    let unread = Sight::Unread("away".to_owned());
+    let mut run = Run::default();
+    run.pass(1_000)
+        .reply(Destructive::Delete, Reply::Acknowledged);
+    assert!(matches!(run.pass(19_999).next(&unread), Step::Wait(_)));
+    let ending = run.pass(1).ending(&unread);
+    assert_eq!(ending.result, RemediationResult::Failed);
+    assert_eq!(ending.why, "away");
+
+    // Before any call there is no hurry: the judgement is renewed before the first.
+    let mut run = Run::default();
+    assert!(matches!(run.pass(60_000).next(&unread), Step::Wait(_)));
 }
 
 #[test]
@@ -228,14 +267,16 @@ fn a_pod_that_podgc_deleted_is_waited_for_and_patched_without_a_delete() {
 #[test]
 fn a_new_try_does_not_repeat_an_acknowledged_delete() {
     let mut run = Run::deleted();
+    run.progress.was_first = true;
     run.pass(60_000);
-    run.progress = run.progress.clone().again(run.now);
+    run.progress = run.progress.clone().again();
+    assert!(run.progress.was_first);
     assert_eq!(run.next(&there(&["f"])), PATCH);
 
     let mut run = Run::default();
     run.reply(Destructive::Delete, busy());
     run.pass(60_000);
-    run.progress = run.progress.clone().again(run.now);
+    run.progress = run.progress.clone().again();
     assert_eq!(run.next(&there(&["f"])), DELETE);
 }
 

@@ -9,6 +9,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tower::ServiceExt;
 
 struct Answer {
@@ -281,6 +283,39 @@ async fn twenty_thousand_alerts_are_answered_one_by_one() {
         "{}",
         answer.text
     );
+}
+
+/// Counts the lines of a log.
+#[derive(Clone, Default)]
+struct Lines(Arc<AtomicUsize>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.0.fetch_add(lines, Ordering::Relaxed);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn twenty_refused_alerts_have_a_line_of_their_own_in_the_log() {
+    let (lines, (router, _)) = (Lines::default(), serving(ready_desk()));
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(log.finish());
+    for (refused, logged) in [(20, 20), (21, 21), (10_000, 21)] {
+        let before = lines.0.load(Ordering::Relaxed);
+        post(&router, payload(&vec!["1".to_owned(); refused])).await;
+        // Of more, one line says how many.
+        assert_eq!(
+            lines.0.load(Ordering::Relaxed) - before,
+            logged,
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]
