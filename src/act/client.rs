@@ -59,6 +59,9 @@ async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
 
     #[tokio::test]
     async fn kubes_own_retries_are_off_and_connecting_takes_2_s_at_most() {
@@ -72,14 +75,6 @@ mod tests {
         assert!(!config.default_retry);
         assert_eq!(config.connect_timeout, Some(Duration::from_secs(2)));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::OsString;
-    use std::os::unix::ffi::OsStringExt;
-    use std::path::PathBuf;
 
     #[tokio::test]
     async fn an_odd_path_is_refused_in_one_line() {
