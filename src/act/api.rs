@@ -12,6 +12,7 @@ use kube::core::params::{
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// Nodes as a Table without objects: about 130 bytes a node instead of 10 KB.
@@ -195,11 +196,11 @@ impl Api {
         self.write(Call::PatchPod, request).await
     }
 
-    /// Writes an Event (`events.k8s.io/v1`).
+    /// Writes an Event (`events.k8s.io/v1`), given as JSON.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn create_event(&self, namespace: &str, event: &Value) -> Result<(), ApiError> {
+    pub async fn create_event(&self, namespace: &str, event: Vec<u8>) -> Result<(), ApiError> {
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         self.write(Call::CreateEvent, create(&path, event)?).await
     }
@@ -217,7 +218,7 @@ impl Api {
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let request = create(path, &review)?;
+        let request = create(path, review.to_string().into_bytes())?;
         let review: Review = self
             .transport
             .send(Call::ReviewAccess, request, WRITE_TIMEOUT)
@@ -234,8 +235,7 @@ impl Api {
     }
 }
 
-fn create(path: &str, object: &Value) -> Result<Http<Vec<u8>>, ApiError> {
-    let body = serde_json::to_vec(object).map_err(|e| ApiError::Decode(e.to_string()))?;
+fn create(path: &str, body: Vec<u8>) -> Result<Http<Vec<u8>>, ApiError> {
     Request::new(path)
         .create(&PostParams::default(), body)
         .map_err(build)
@@ -277,7 +277,8 @@ struct ReviewStatus {
 #[serde(rename_all = "camelCase")]
 struct Table {
     column_definitions: Vec<Column>,
-    rows: Option<Vec<Row>>,
+    /// As text, which is read row by row: of thousands only the names are kept.
+    rows: Option<Vec<Box<RawValue>>>,
 }
 
 #[derive(Deserialize)]
@@ -298,6 +299,7 @@ impl Table {
         };
         let mut fleet = Fleet::default();
         for row in self.rows.into_iter().flatten() {
+            let row: Row = serde_json::from_str(row.get()).map_err(|e| e.to_string())?;
             let cell = |n: usize| row.cells.get(n).and_then(Value::as_str);
             let (Some(name), Some(status)) = (cell(name), cell(status)) else {
                 return Err("a row of the Table of Nodes lacks its name or status".to_owned());
