@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test format vet demo cluster e2e bench bench-recovery
+.PHONY: help build docker test format vet demo cluster e2e bench load bench-recovery
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -57,6 +57,10 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure
+
+load: build ## load and misuse on loopback, and what they cost the released program; takes 5 minutes
+	ulimit -n $$(ulimit -Hn) && NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall \
+	  env $$(sed -n 's/^ENV //p' Dockerfile) cargo bench --locked --features demo --bench load
 
 bench-recovery: build ## from a power loss to the replacement, beside Kubernetes alone; takes 40 minutes
 	@.ci/setup e2e
