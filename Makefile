@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz mutants
+.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz mutants load
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -71,6 +71,10 @@ mutants: ## takes guards out one by one: does a test notice? BASE=COMMIT: those 
 
 bench: build ## measures the released program: size, memory, speed; see docs/measurements.md
 	NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall cargo bench --locked --features demo --bench measure
+
+load: build ## load and misuse on loopback, and what they cost the released program; takes 5 minutes
+	ulimit -n $$(ulimit -Hn) && NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall \
+	  env $$(sed -n 's/^ENV //p' Dockerfile) cargo bench --locked --features demo --bench load
 
 bench-recovery: build ## from a power loss to the replacement, beside Kubernetes alone; takes 40 minutes
 	@.ci/setup e2e

@@ -16,14 +16,13 @@ use jiff::Timestamp;
 use kube::client::Body;
 use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::{Constants, Layout, Plan};
+use nodefall_testbed::gauge::{mib, resident};
 use nodefall_testbed::process::{PATIENCE, Scratch, eventually, say};
 use nodefall_testbed::receiver::Receiver;
 use secure::{Secure, TOKEN};
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-
-const MIB: f64 = 1024.0 * 1024.0;
 
 /// Each way from an alert to a deletion is gone so often.
 const ROUNDS: usize = 25;
@@ -82,7 +81,7 @@ fn idle(binary: &str, way: &str, scratch: &Scratch, kubeconfig: &Path) {
     let receiver = Receiver::start(binary, scratch, way, kubeconfig, &["--period=1s"]).ready();
     row(
         &format!("resident, ready, API over {way}"),
-        resident(&receiver),
+        resident(receiver.process.id()).to_string(),
         "10 MiB",
     );
     for sweeps in [10, 60] {
@@ -92,26 +91,8 @@ fn idle(binary: &str, way: &str, scratch: &Scratch, kubeconfig: &Path) {
             (swept >= f64::from(sweeps)).then_some(())
         });
         let what = format!("resident (anonymous), 500 nodes, {sweeps} sweeps, {way}");
-        row(&what, resident(&receiver), "10 MiB");
+        row(&what, resident(receiver.process.id()).to_string(), "10 MiB");
     }
-}
-
-/// Resident memory, and how much of it is no page of the program's own file.
-fn resident(receiver: &Receiver) -> String {
-    let path = format!("/proc/{}/status", receiver.process.id());
-    let status = std::fs::read_to_string(path).expect("a living process");
-    let bytes = |field: &str| {
-        let value = status.lines().find_map(|line| line.strip_prefix(field))?;
-        let kib: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kib * 1024)
-    };
-    let (all, anonymous) = (bytes("VmRSS:"), bytes("RssAnon:"));
-    let (all, anonymous) = (all.expect("VmRSS in kB"), anonymous.expect("RssAnon in kB"));
-    format!("{} ({:.2})", mib(all), anonymous as f64 / MIB)
-}
-
-fn mib(bytes: u64) -> String {
-    format!("{:.2} MiB", bytes as f64 / MIB)
 }
 
 /// From an alert's POST until its DELETE takes effect, against a plain client that sends the same

@@ -2,30 +2,37 @@
 
 use super::transport::chain;
 use crate::decide::one_line;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::{Body, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
+use tower::ServiceBuilder;
 
 /// A destructive call must not wait for a connection until its judgement is stale.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How many connections are kept for later: as many as are in use at a time, unless many nodes are
+/// told of or lost at once.
+const IDLE: usize = 32;
+
+/// How long they are kept: longer than a sweep's period, so that one stays.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What a connection may buffer of an answer. It keeps its buffer, and hyper would let it grow to
+/// 400 KiB at the list of nodes, one connection after another.
+const BUFFER: usize = 16 * 1024;
 
 /// Connects with that kubeconfig, or as a pod of the cluster does; nothing is sent yet.
 ///
 /// # Errors
 /// One line that says what is wrong with the file, or what to give.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
-    let config = configuration(kubeconfig).await?;
-    Client::try_from(config).map_err(|error| {
-        format!(
-            "cannot set up the connection to the API server: {}",
-            chain(&error)
-        )
-    })
-}
-
-async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, String> {
-    let mut config = match kubeconfig {
+    let config = match kubeconfig {
         Some(path) => {
             let failed = |error: KubeconfigError| {
                 let why = match &error {
@@ -50,30 +57,128 @@ async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, String> {
             )
         })?,
     };
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    // A DELETE must not be repeated behind our back when its judgement is stale.
-    config.default_retry = false;
-    Ok(config)
+    client(&config).map_err(|error| {
+        format!(
+            "cannot set up the connection to the API server: {}",
+            chain(&*error)
+        )
+    })
+}
+
+/// As kube makes one, but for the bounds above and without its retries: a DELETE must not be repeated
+/// behind our back when its judgement is stale.
+fn client(config: &Config) -> Result<Client, Box<dyn Error>> {
+    if let Some(proxy) = &config.proxy_url {
+        return Err(format!("the proxy {proxy} cannot be used").into());
+    }
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let http = legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE)
+        .http1_max_buf_size(BUFFER)
+        .build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(tower::BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Barrier;
+    use tokio::task::JoinSet;
+
+    const AT_ONCE: usize = 100;
+
+    /// Answers one request after another, each once so many have come.
+    async fn answer(mut stream: TcpStream, all: &Barrier) -> std::io::Result<()> {
+        let mut request = Vec::new();
+        loop {
+            while !request.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut request).await? == 0 {
+                    return Ok(());
+                }
+            }
+            request.clear();
+            all.wait().await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer).await?;
+        }
+    }
 
     #[tokio::test]
-    async fn kubes_own_retries_are_off_and_connecting_takes_2_s_at_most() {
-        let file = std::env::temp_dir().join(format!("nodefall-{}.yaml", std::process::id()));
-        let text = "{clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], \
-                    contexts: [{name: c, context: {cluster: c}}], current-context: c}";
-        std::fs::write(&file, text).expect("written");
-        let config = configuration(Some(&file)).await;
-        std::fs::remove_file(&file).expect("removed");
-        let config = config.expect("a configuration");
-        assert!(!config.default_retry);
-        assert_eq!(config.connect_timeout, Some(Duration::from_secs(2)));
+    async fn of_many_connections_only_some_are_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (all, open) = (
+            Arc::new(Barrier::new(AT_ONCE)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let now_open = open.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (all, open) = (all.clone(), open.clone());
+                open.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    // Whoever hangs up may do so by a reset.
+                    let _ = answer(stream, &all).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        let url = format!("http://{address}").parse().expect("a URL");
+        let client = client(&Config::new(url)).expect("a client");
+        let ask = |_| {
+            let client = client.clone();
+            async move {
+                let request = http::Request::get("/version").body(Body::empty());
+                let answer = client.send(request.expect("a request")).await;
+                let body = answer.expect("an answer").into_body().collect().await;
+                assert_eq!(body.expect("a body").to_bytes(), "{}");
+            }
+        };
+        let asked: JoinSet<()> = (0..AT_ONCE).map(ask).collect();
+        asked.join_all().await;
+        let kept = async {
+            while now_open.load(Ordering::SeqCst) > IDLE {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, kept).await.expect("few");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_twice_behind_our_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let unavailable = axum::Router::new().fallback(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::ready((http::StatusCode::SERVICE_UNAVAILABLE, "not now"))
+        });
+        tokio::spawn(async { axum::serve(listener, unavailable).await });
+        let url = format!("http://{address}").parse().expect("a URL");
+        let client = client(&Config::new(url)).expect("a client");
+        let request = http::Request::delete("/api/v1/namespaces/a/pods/p").body(Body::empty());
+        let answer = client.send(request.expect("a request")).await;
+        assert_eq!(answer.expect("an answer").status(), 503);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

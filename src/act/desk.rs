@@ -87,16 +87,14 @@ impl Desk {
         let now = self.now();
         let mut state = self.state();
         let entry = state.nodes.get(&node);
-        let known = entry.is_some_and(|e| e.alerts.contains_key(&key));
+        let known = entry.is_some_and(|e| e.alerts.knows(&key));
         let joined = entry.is_some_and(|e| !e.alerts.is_empty() || e.busy);
         let news = entry.is_none_or(|e| e.alerts.is_empty());
         if !known && state.suspicions >= MAX_SUSPICIONS && !state.make_room(self.context(), &node) {
             return Suspected::NoRoom;
         }
         state.nodes.entry(node.clone()).or_default();
-        state.change(&node, |entry| {
-            entry.alerts.insert(key, now);
-        });
+        state.change(&node, |entry| entry.alerts.hear(key, now));
         let entry = &state.nodes[&node];
         if news && !entry.busy {
             state.queue_first(&node);
@@ -115,7 +113,7 @@ impl Desk {
     pub fn resolve(&self, node: &NodeName, key: &str) -> bool {
         let mut state = self.state();
         let mut lifted = false;
-        state.change(node, |entry| lifted = entry.alerts.remove(key).is_some());
+        state.change(node, |entry| lifted = entry.alerts.forget(key));
         state.tidy(self.context(), node);
         self.publish(&state);
         lifted

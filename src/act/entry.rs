@@ -1,5 +1,6 @@
 //! What is remembered of one node between two looks at it.
 
+use super::alerts::Alerts;
 use crate::decide::{Hold, Memory, NodeName, Pod, Progress, RemediationResult, Trigger};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ const CALM: Duration = Duration::from_secs(600);
 /// What is remembered of a node. Times are running time.
 #[derive(Default)]
 pub struct Entry {
-    /// The alerts that suspect it, by fingerprint, and when each was heard last.
-    pub alerts: BTreeMap<String, Duration>,
+    /// The alerts that suspect it.
+    pub alerts: Alerts,
     /// True when the last sweep handed it on.
     pub swept: bool,
     /// True while a task works on it.
@@ -160,8 +161,7 @@ impl Entry {
         {
             self.alerts.clear();
         }
-        self.alerts
-            .retain(|_, heard| now.saturating_sub(*heard) < UNREPEATED);
+        self.alerts.expire(now, UNREPEATED);
     }
 
     /// True while there is a reason to remember it.

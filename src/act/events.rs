@@ -57,7 +57,8 @@ impl Reason {
 
 /// Takes Events and writes them at a steady rate. Silent in a dry run.
 pub struct Events {
-    queue: Option<mpsc::Sender<(String, Value)>>,
+    /// Namespaces and Events, as JSON: parsed, each would take ten times the memory.
+    queue: Option<mpsc::Sender<(String, Vec<u8>)>>,
     clock: Clock,
     instance: String,
 }
@@ -70,7 +71,7 @@ impl Events {
         pacer: std::sync::Arc<Pacer>,
         dry_run: bool,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (sender, mut receiver) = mpsc::channel::<(String, Value)>(WAITING);
+        let (sender, mut receiver) = mpsc::channel::<(String, Vec<u8>)>(WAITING);
         let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "nodefall".to_owned());
         let events = Self {
             queue: (!dry_run).then_some(sender),
@@ -80,7 +81,7 @@ impl Events {
         let writer = async move {
             while let Some((namespace, event)) = receiver.recv().await {
                 pacer.take(1).await;
-                if let Err(error) = api.create_event(&namespace, &event).await {
+                if let Err(error) = api.create_event(&namespace, event).await {
                     tracing::debug!(namespace, %error, "an Event could not be written");
                 }
             }
@@ -135,6 +136,7 @@ impl Events {
             "regarding": regarding, "related": related,
             "note": note.get(..note.floor_char_boundary(MAX_NOTE)).unwrap_or_default(),
         });
+        let event = event.to_string().into_bytes();
         if queue.try_send((namespace.to_owned(), event)).is_err() {
             tracing::debug!(
                 reason = word,

@@ -3,13 +3,15 @@
 use crate::decide::{Fleet, quoted};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A `meta.k8s.io/v1` Table of Nodes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
     column_definitions: Vec<Column>,
-    rows: Option<Vec<Row>>,
+    /// As text, which is read row by row: of thousands only the names are kept.
+    rows: Option<Vec<Box<RawValue>>>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +36,7 @@ impl Table {
         };
         let mut fleet = Fleet::default();
         for row in self.rows.into_iter().flatten() {
+            let row: Row = serde_json::from_str(row.get()).map_err(|e| e.to_string())?;
             let cell = |n: usize| row.cells.get(n).and_then(Value::as_str);
             let (Some(name), Some(status)) = (cell(name), cell(status)) else {
                 return Err("a row of the Table of Nodes lacks its name or status".to_owned());

@@ -4,6 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+/// How many connections may wait to be accepted. The standard library's 128 are filled by a crowd
+/// before it is turned away, and whoever finds no place in the queue tries again only after 1 s.
+const QUEUE: i32 = 4096;
+
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -41,7 +45,7 @@ impl ListenAddress {
     /// # Errors
     /// The system's own; that a port is taken is not tried around.
     pub fn bind(self) -> io::Result<TcpListener> {
-        match self {
+        let listener = match self {
             Self::One(address) => TcpListener::bind(address),
             Self::Every(port) => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) {
                 Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
@@ -49,7 +53,9 @@ impl ListenAddress {
                 }
                 bound => bound,
             },
-        }
+        }?;
+        socket2::SockRef::from(&listener).listen(QUEUE)?;
+        Ok(listener)
     }
 }
 
@@ -114,6 +120,17 @@ mod tests {
             assert!(refused.contains(":9095"), "{refused}");
         }
         assert!(ListenAddress::parse(&format!(":{}", "9".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn a_crowd_may_wait_to_be_accepted() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = ListenAddress::One(address).bind().expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let patience = std::time::Duration::from_secs(30);
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, patience);
+        let crowd: Vec<_> = (0..600).map(connect).collect();
+        assert!(crowd.iter().all(Result::is_ok));
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Payload<'_> {
         self.alerts.iter().map(|raw| read_alert(raw.get()))
     }
 
+    /// How many alerts it holds.
+    pub fn count(&self) -> usize {
+        self.alerts.len()
+    }
+
     /// How many alerts Alertmanager left out, because `max_alerts` is set.
     pub fn truncated(&self) -> u64 {
         self.truncated

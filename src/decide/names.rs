@@ -1,13 +1,13 @@
 //! Names that reach a URL or select a pod, checked once, when they enter.
 
 use std::fmt;
+use std::sync::Arc;
 use wildmatch::WildMatch;
 
 /// A Node's name: a DNS-1123 subdomain, the form that the API server accepts, so that a label out of
-/// an alert can never change the path of a request.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
-pub struct NodeName(String);
+/// an alert can never change the path of a request. Clones share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(Arc<str>);
 
 impl NodeName {
     /// Checks `name`.
@@ -15,12 +15,18 @@ impl NodeName {
     /// # Errors
     /// One line that says what a node name looks like.
     pub fn parse(name: &str) -> Result<Self, String> {
-        check_subdomain(name).map(|()| Self(name.to_owned()))
+        check_subdomain(name).map(|()| Self(name.into()))
     }
 
     /// The name itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl serde::Serialize for NodeName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -1,4 +1,5 @@
-//! At most so many connections: for one more, the one that was idle longest is closed.
+//! At most so many connections: for one more, the one that was idle longest is closed. So is one
+//! whose peer does not take what is written to it.
 
 use axum_server::accept::Accept;
 use std::collections::BTreeMap;
@@ -7,14 +8,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// The open connections of all listeners; a clone is the same set.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     most: usize,
+    /// For a peer to take more of what is written to it.
+    patience: Duration,
     table: Arc<Mutex<Table>>,
 }
 
@@ -33,10 +37,11 @@ struct Open {
 }
 
 impl Connections {
-    /// No connection yet, and never more than `most`.
-    pub(super) fn new(most: usize) -> Self {
+    /// No connection yet, never more than `most`, and none that takes nothing for `patience`.
+    pub(super) fn new(most: usize, patience: Duration) -> Self {
         Self {
             most,
+            patience,
             table: Arc::default(),
         }
     }
@@ -69,6 +74,7 @@ impl Connections {
             stream,
             id,
             closed: Some(closed),
+            stalled: None,
             connections: self.clone(),
         }
     }
@@ -97,6 +103,8 @@ pub(super) struct Bounded<S> {
     id: u64,
     /// Gone once it has fired.
     closed: Option<oneshot::Receiver<()>>,
+    /// Running while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     connections: Connections,
 }
 
@@ -117,6 +125,26 @@ impl<S> Bounded<S> {
             self.connections.active(self.id);
         }
         moved
+    }
+
+    /// The same of what is written: a peer that takes nothing may do so for a while.
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return self.moved(written);
+        }
+        let patience = self.connections.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        stalled
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -146,7 +174,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     ) -> Poll<io::Result<usize>> {
         self.poll_open(cx)?;
         let moved = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.moved(moved)
+        self.written(cx, moved)
     }
 
     fn poll_write_vectored(
@@ -156,7 +184,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     ) -> Poll<io::Result<usize>> {
         self.poll_open(cx)?;
         let moved = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.moved(moved)
+        self.written(cx, moved)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -4,6 +4,7 @@
 mod body;
 mod connections;
 mod pages;
+mod places;
 mod webhook;
 
 use crate::act::Desk;
@@ -12,41 +13,45 @@ use crate::metrics::Metrics;
 use axum::Router;
 use axum::routing::{any, get};
 use connections::Connections;
+use places::Places;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 /// How long requests in flight may take to end once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// The most that hyper buffers of one connection, its headers included; 256 of them are 8 MiB.
-const CONNECTION_BUFFER: usize = 32 * 1024;
+/// The most that hyper buffers of one connection, its headers included; 256 of them are 4 MiB.
+const CONNECTION_BUFFER: usize = 16 * 1024;
 
 /// What strangers may cost.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     /// Connections at a time, of all listeners together.
     connections: usize,
-    /// Webhook bodies in memory at a time.
-    bodies: usize,
-    /// Webhook requests that wait for such a place: a connection that was closed meanwhile is not
-    /// noticed before its turn, so these come on top of `connections`.
+    /// Large things in memory at a time: webhook bodies and their answers, and as many long pages.
+    places: usize,
+    /// Requests that wait for such a place: a connection that was closed meanwhile is not noticed
+    /// before its turn, so these come on top of `connections`.
     waiting: usize,
+    /// A webhook body up to this length is not large: it never waits behind those of strangers.
+    small_body: usize,
     /// The longest webhook body.
     body_bytes: usize,
-    /// For a complete header, and for a body; Alertmanager's peers wait 15 s for an answer.
+    /// For a complete header, for a body, and for the client to take more of an answer;
+    /// Alertmanager's peers wait 15 s for an answer.
     patience: Duration,
 }
 
 impl Bounds {
     const DEFAULT: Self = Self {
         connections: 256,
-        bodies: 2,
+        places: 2,
         waiting: 64,
+        small_body: 8 * 1024,
         body_bytes: 4 * 1024 * 1024,
         patience: Duration::from_secs(10),
     };
@@ -59,10 +64,10 @@ struct App {
     metrics: Metrics,
     alerts: Arc<AlertRules>,
     bounds: Bounds,
-    /// A place for each body that may be in memory.
-    places: Arc<Semaphore>,
-    /// A place for each request that may wait for one of those.
-    waiting: Arc<Semaphore>,
+    /// Places for large bodies and their answers.
+    bodies: Places,
+    /// Places for long pages, so that who reads them keeps no alert out.
+    pages: Places,
 }
 
 /// Every route, to be called in memory or by [`serve`].
@@ -71,6 +76,7 @@ pub fn router(desk: Desk, metrics: Metrics, alerts: AlertRules) -> Router {
 }
 
 fn bounded_router(desk: Desk, metrics: Metrics, alerts: AlertRules, bounds: Bounds) -> Router {
+    let places = || Places::new(bounds.places, bounds.waiting, bounds.patience);
     Router::new()
         // Every method, since a refused one is counted too.
         .route("/webhook", any(webhook::handle))
@@ -85,8 +91,8 @@ fn bounded_router(desk: Desk, metrics: Metrics, alerts: AlertRules, bounds: Boun
             metrics,
             alerts: Arc::new(alerts),
             bounds,
-            places: Arc::new(Semaphore::new(bounds.bodies)),
-            waiting: Arc::new(Semaphore::new(bounds.waiting)),
+            bodies: places(),
+            pages: places(),
         })
 }
 
@@ -118,7 +124,7 @@ async fn serve_router(
     bounds: Bounds,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let connections = Connections::new(bounds.connections);
+    let connections = Connections::new(bounds.connections, bounds.patience);
     let handle = axum_server::Handle::new();
     let mut servers = JoinSet::new();
     for listener in listeners {

@@ -1,7 +1,8 @@
 //! What can be read, and what is said about everything else.
 
-use super::App;
+use super::{App, places};
 use crate::decide::NodeName;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,12 +20,22 @@ pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Response {
     json(status, &Error { error: why.into() })
 }
 
-/// An answer in JSON, its line ended for those who read it with curl; 503 says when to come back.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let Ok(mut text) = serde_json::to_string(body) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    text.push('\n');
+/// An answer in JSON.
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    line(body).map_or_else(failed, |text| json_text(status, text.into()))
+}
+
+/// JSON, its line ended for those who read it with curl.
+fn line(body: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(body).map(|text| text + "\n")
+}
+
+fn failed<E>(_: E) -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// An answer that is JSON already; 503 says when to come back.
+pub(super) fn json_text(status: StatusCode, text: Body) -> Response {
     let kind = [(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -67,10 +78,17 @@ pub(super) async fn remediations(State(app): State<App>, RawQuery(query): RawQue
     let wanted = query
         .as_deref()
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("node=")));
-    match wanted.map(NodeName::parse).transpose() {
-        Ok(node) => json(StatusCode::OK, &app.desk.status(node.as_ref())),
-        Err(why) => error(StatusCode::BAD_REQUEST, format!("node: the name {why}")),
-    }
+    let node = match wanted.map(NodeName::parse).transpose() {
+        Ok(node) => node,
+        Err(why) => return error(StatusCode::BAD_REQUEST, format!("node: the name {why}")),
+    };
+    let place = match app.pages.take().await {
+        Ok(place) => place,
+        Err((status, why)) => return error(status, why),
+    };
+    line(&app.desk.status(node.as_ref())).map_or_else(failed, |text| {
+        places::json(StatusCode::OK, text, Some(place))
+    })
 }
 
 pub(super) async fn not_found() -> Response {

@@ -1,25 +1,22 @@
 //! `POST /webhook`: what Alertmanager says, alert by alert.
 
-use super::{App, body, pages};
+use super::{App, body, pages, places};
 use crate::act::Suspected;
-use crate::decide::{Alert, AlertResult, AlertStatus, NodeName, Reading, read_payload};
+use crate::decide::{Alert, AlertResult, AlertStatus, NodeName, Payload, Reading, read_payload};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use tokio::time::Instant;
 
-/// How many refused alerts of one notification get a line of their own in the log.
-const REFUSALS_LOGGED: usize = 20;
+/// How many alerts of one notification that are refused, or find no room, get a line of their own in
+/// the log.
+const UNWANTED_LOGGED: usize = 20;
 
-/// What is said about a whole notification.
-#[derive(Serialize)]
-struct Answer {
-    alerts: Vec<AlertAnswer>,
-    /// Alerts that Alertmanager left out, because `max_alerts` is set.
-    #[serde(rename = "truncatedAlerts", skip_serializing_if = "is_zero")]
-    truncated: u64,
-}
+/// So many alerts make no long answer.
+const FEW: usize = 32;
 
 /// What is said about one alert.
 #[derive(Serialize)]
@@ -37,12 +34,10 @@ struct AlertAnswer {
     see: Option<String>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+impl AlertAnswer {
+    fn is_unwanted(&self) -> bool {
+        matches!(self.result, AlertResult::Refused | AlertResult::NoRoom)
+    }
 }
 
 pub(super) async fn handle(State(app): State<App>, request: Request) -> Response {
@@ -62,56 +57,71 @@ async fn answer(app: &App, request: Request) -> Response {
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    let body = request.into_body();
-    let body = match body::read(body, app.bounds, &app.places, &app.waiting).await {
-        Ok(body) => body,
-        Err((status, why)) => return pages::error(status, why),
-    };
+    match answer_to(app, request.into_body()).await {
+        Ok(response) => response,
+        Err((status, why)) => pages::error(status, why),
+    }
+}
+
+async fn answer_to(app: &App, body: Body) -> Result<Response, (StatusCode, String)> {
+    let body::Placed { bytes, mut place } = body::read(body, app.bounds, &app.bodies).await?;
+    let payload = read_payload(&bytes);
+    // However short alerts are, many of them make a long answer.
+    let many = payload.as_ref().is_ok_and(|payload| payload.count() > FEW);
+    if many && place.is_none() {
+        place = Some(app.bodies.take().await?);
+    }
     // From here on nothing waits, so a client that hangs up cancels nothing.
     if let Err(why) = app.desk.readiness() {
-        return pages::error(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}"));
+        return Err((StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}")));
     }
-    match take(app, &body.bytes) {
-        Ok(answer) => pages::json(status(&answer.alerts), &answer),
+    match payload {
+        Ok(payload) => {
+            let (status, text) = take(app, &payload);
+            Ok(places::json(status, text, place))
+        }
         Err(why) => {
-            tracing::warn!(reason = why, "a notification is refused");
-            pages::error(StatusCode::BAD_REQUEST, why)
+            tracing::warn!(reason = %why, "a notification is refused");
+            Err((StatusCode::BAD_REQUEST, why.to_string()))
         }
     }
 }
 
-/// Hands each alert in.
-fn take(app: &App, body: &[u8]) -> Result<Answer, String> {
-    let payload = read_payload(body).map_err(|error| error.to_string())?;
+/// Hands each alert in, and answers alert by alert: the status, and JSON that is written as it goes
+/// along, since of 20,000 answers only the text should be in memory.
+fn take(app: &App, payload: &Payload<'_>) -> (StatusCode, String) {
+    let mut text = r#"{"alerts":["#.to_owned();
+    let mut results = BTreeSet::new();
+    let mut unwanted = 0;
+    for (index, alert) in payload.alerts().enumerate() {
+        let status = alert.as_ref().map_or(AlertStatus::Other, Alert::status);
+        let answer = take_one(app, index, alert);
+        app.metrics.alert(status, answer.result);
+        unwanted += usize::from(answer.is_unwanted());
+        if !answer.is_unwanted() || unwanted <= UNWANTED_LOGGED {
+            log(&answer);
+        }
+        if index > 0 {
+            text.push(',');
+        }
+        // Strings and numbers always make JSON.
+        text += &serde_json::to_string(&answer).unwrap_or_default();
+        results.insert(answer.result);
+    }
+    if unwanted > UNWANTED_LOGGED {
+        let count = unwanted - UNWANTED_LOGGED;
+        tracing::warn!(count, "more alerts of this notification are not taken");
+    }
+    text.push(']');
     if payload.truncated() > 0 {
         let count = payload.truncated();
         tracing::warn!(
             count,
             "Alertmanager left alerts out of a notification: raise max_alerts"
         );
+        text += &format!(r#","truncatedAlerts":{count}"#);
     }
-    let mut refused = 0;
-    let mut alerts = Vec::new();
-    for (index, alert) in payload.alerts().enumerate() {
-        let status = alert.as_ref().map_or(AlertStatus::Other, Alert::status);
-        let answer = take_one(app, index, alert);
-        app.metrics.alert(status, answer.result);
-        if answer.result == AlertResult::Refused {
-            refused += 1;
-        }
-        if answer.result != AlertResult::Refused || refused <= REFUSALS_LOGGED {
-            log(&answer);
-        }
-        alerts.push(answer);
-    }
-    if refused > REFUSALS_LOGGED {
-        let count = refused - REFUSALS_LOGGED;
-        tracing::warn!(count, "more alerts of this notification are refused");
-    }
-    Ok(Answer {
-        alerts,
-        truncated: payload.truncated(),
-    })
+    (status(&results), text + "}\n")
 }
 
 fn take_one(app: &App, index: usize, alert: Result<Alert, String>) -> AlertAnswer {
@@ -201,8 +211,8 @@ fn log(answer: &AlertAnswer) {
 
 /// Alertmanager sends a notification again only after 5xx: so that what found no room comes back,
 /// that goes before all else.
-fn status(alerts: &[AlertAnswer]) -> StatusCode {
-    let any = |results: &[AlertResult]| alerts.iter().any(|alert| results.contains(&alert.result));
+fn status(results: &BTreeSet<AlertResult>) -> StatusCode {
+    let any = |wanted: &[AlertResult]| wanted.iter().any(|result| results.contains(result));
     if any(&[AlertResult::NoRoom]) {
         StatusCode::SERVICE_UNAVAILABLE
     } else if any(&[AlertResult::Taken, AlertResult::Joined]) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::act::Clock;
 use crate::metrics::Metrics;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -501,7 +501,8 @@ async fn remediations_are_shown_for_all_nodes_or_for_one() {
 async fn more_than_a_bounded_number_of_requests_do_not_even_wait_for_a_place() {
     let metrics = Metrics::new();
     let bounds = Bounds {
-        bodies: 0,
+        places: 0,
+        small_body: 0,
         waiting: 0,
         ..Bounds::DEFAULT
     };
@@ -516,7 +517,8 @@ async fn more_than_a_bounded_number_of_requests_do_not_even_wait_for_a_place() {
 async fn a_body_that_waits_for_a_place_too_long_is_answered_503() {
     let metrics = Metrics::new();
     let bounds = Bounds {
-        bodies: 0,
+        places: 0,
+        small_body: 0,
         ..patient()
     };
     let router = bounded_router(ready_desk(), metrics.clone(), rules(), bounds);

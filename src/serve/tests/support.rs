@@ -128,6 +128,12 @@ impl Server {
 /// One connection, byte by byte.
 pub struct Client(TcpStream);
 
+impl From<TcpStream> for Client {
+    fn from(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+}
+
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         Self(

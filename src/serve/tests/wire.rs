@@ -166,7 +166,8 @@ async fn a_client_that_hangs_up_cancels_nothing() {
 #[tokio::test]
 async fn a_client_that_hangs_up_while_it_waits_cancels_nothing() {
     let server = Server::start(Bounds {
-        bodies: 1,
+        places: 1,
+        small_body: 0,
         ..Bounds::DEFAULT
     });
     let body = payload(&[]);
@@ -213,6 +214,7 @@ async fn a_client_that_hangs_up_within_a_body_is_not_believed() {
 #[tokio::test]
 async fn two_bodies_are_read_at_a_time() {
     let bounds = Bounds {
+        small_body: 0,
         patience: Duration::from_secs(3),
         ..Bounds::DEFAULT
     };
@@ -238,7 +240,8 @@ async fn two_bodies_are_read_at_a_time() {
 
     // One that never completes gives its place up when its time is over.
     let bounds = Bounds {
-        bodies: 1,
+        places: 1,
+        small_body: 0,
         patience: Duration::from_secs(2),
         ..Bounds::DEFAULT
     };

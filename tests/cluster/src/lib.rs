@@ -12,6 +12,7 @@ pub mod client;
 pub mod cluster;
 pub mod control_plane;
 pub mod gate;
+pub mod gauge;
 pub mod http;
 pub mod kubelet;
 pub mod monitoring;
