@@ -207,7 +207,7 @@ mod tests {
         let Err(ApiError::Status { message, .. }) = sent else {
             panic!("{sent:?}")
         };
-        assert_eq!(message.len(), 1024);
+        assert_eq!(message.len(), 1024 + "…".len());
         assert!(message.starts_with("no x"), "{message}");
     }
 }

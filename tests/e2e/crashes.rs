@@ -60,7 +60,6 @@ fn killed(scene: &mut Scene) {
         done("delete", a),
         done("delete", b),
         done("delete", c),
-        done("delete", c),
         done("patch", c),
     ];
     assert_eq!(scene.touched(&[a, b, c]), expected);

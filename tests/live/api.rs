@@ -142,11 +142,13 @@ impl Api {
         })
     }
 
-    /// What the receivers asked to delete or patch: verb and name, and the UID of the pod that it
-    /// met.
+    /// What the receivers asked to delete or patch: verb and name, and the UID that it is bound to;
+    /// empty when there was no pod of that name any more.
     pub fn destructive(&self) -> Vec<(&'static str, String, String)> {
         let told = |entry: Entry| {
-            let uid = entry.truth.map(|truth| truth.uid).unwrap_or_default();
+            let bound = entry.truth.map(|truth| truth.wanted_uid);
+            let uid = bound.map(|uid| uid.unwrap_or_else(|| "unbound".to_owned()));
+            let uid = uid.unwrap_or_default();
             (entry.verb, entry.name, uid)
         };
         let ours = |entry: &Entry| {

@@ -168,7 +168,7 @@ fn told_at_once(api: Api) -> (Api, [Receiver; 2]) {
         let log = receiver.process.log();
         assert!(!log.contains(r#""level":"ERROR""#), "{log}");
     }
-    // A request that came after the other's has met no pod any more.
+    // A request that came after the other's may meet the replacement, and does not touch it.
     let met =
         |(_, name, uid): &(_, String, String)| name == POD && (*uid == old.uid || uid.is_empty());
     assert!(api.destructive().iter().all(met), "{:?}", api.destructive());
