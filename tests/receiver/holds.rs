@@ -1,7 +1,7 @@
 //! Each doubt holds the node for its own reason, and when it is gone the work is done without a new
 //! notification. The storm guard, the Lease and what the API answers have files of their own.
 
-use crate::bench::{Bench, LOST, POD, seconds, small};
+use crate::bench::{Bench, LOST, POD, lost, seconds, small, stuck};
 use k8s_openapi::api::core::v1::{Node, Taint};
 use nodefall::demo::faults::{Effect, Fault};
 use nodefall::demo::world::key;
@@ -69,6 +69,23 @@ async fn of_several_reasons_the_nodes_own_and_the_most_urgent_is_told() {
     bench.set_ready(SIBLING, true);
     replica.alert(LOST).await;
     seconds(3).await;
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("pod_ready"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_nodes_own_reason_is_told_before_that_of_a_pod() {
+    let layout = stuck().statefulset(Plan::new("monitoring", "alertmanager-main"));
+    let (bench, replica) = lost(layout, &[]).await;
+    bench.set_ready("alertmanager-main-0", true);
+    replica.alert(LOST).await;
+    seconds(9).await;
+    // One reads Ready all the time; the other is to be patched when the taint is off for a moment.
+    bench.cluster.restart_controller_manager();
+    seconds(3).await;
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("not_tainted"));
+    assert_eq!(replica.holds("pod_ready").await, 0.0);
+    seconds(30).await;
+    bench.assert_harmless();
     assert_eq!(replica.held(LOST).await.as_deref(), Some("pod_ready"));
 }
 
