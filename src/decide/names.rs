@@ -242,6 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_parser_says_is_cut_in_the_middle_where_it_is_long() {
+        let why = |length: usize| {
+            let json = format!("\"{}\"", "x".repeat(length));
+            let error = serde_json::from_str::<u8>(&json).expect_err("a text");
+            (error.to_string(), why_unreadable(&error))
+        };
+        let (whole, told) = why(200);
+        assert_eq!(told, whole);
+        let (whole, told) = why(100_000);
+        assert!(told.chars().count() <= 301 && told.contains('…'), "{told}");
+        assert!(whole.starts_with(&told[..200]), "{told}");
+        assert!(whole.ends_with(&told[told.len() - 100..]), "{told}");
+    }
+
+    #[test]
     fn a_selector_tells_what_it_was_made_of() {
         let longest = "n".repeat(63);
         let selector = Selector::parse(&longest, "prometheus-*").expect("a good selector");

@@ -334,27 +334,4 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_pod_tells_where_it_is_whose_it_is_and_what_it_mounts() {
-        let pod = |kind: &str, reason: &str| -> Pod {
-            let pod = json!({
-                "metadata": {"namespace": "m", "name": "p-0", "ownerReferences": [
-                    {"apiVersion": "apps/v1", "kind": kind, "name": "p", "controller": true}]},
-                "spec": {"nodeName": "n1", "volumes": [
-                    {"emptyDir": {}}, {"persistentVolumeClaim": {"claimName": "data"}}]},
-                "status": {"reason": reason},
-            });
-            serde_json::from_value(pod).expect("a pod")
-        };
-        let set = pod("StatefulSet", "NodeLost");
-        assert_eq!((set.path().as_str(), set.node()), ("m/p-0", "n1"));
-        assert_eq!(set.claim(), Some("data"));
-        assert!(set.is_stateful() && set.is_node_lost());
-        let other = pod("ReplicaSet", "Evicted");
-        assert!(!other.is_stateful() && !other.is_node_lost());
-    }
-}
+mod tests;

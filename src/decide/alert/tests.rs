@@ -40,7 +40,7 @@ fn a_whole_notification_is_read_alert_by_alert() {
         7, null, {"status":"firing"}, {"status":"firing","labels":{"node":1}},
         {"status":"resolved","labels":{"alertname":"KubeNodeNotReady","node":"n2"},"fingerprint":"f2"}]}"#;
     let payload = read_payload(body.as_bytes()).expect("a payload");
-    assert_eq!(payload.truncated(), 3);
+    assert_eq!((payload.count(), payload.truncated()), (6, 3));
     let read: Vec<_> = payload
         .alerts()
         .map(|alert| alert.map(|a| rules().read(&a)))

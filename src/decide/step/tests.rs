@@ -183,6 +183,7 @@ fn of_many_finalizers_the_first_are_named_in_one_line() {
         told.len() < 1500 && !told.contains(char::is_control),
         "{told:?}"
     );
+    assert_eq!(self::pod(&["f"; 8]).finalizers(), ["f"; 8].join(", "));
 }
 
 #[test]
