@@ -75,10 +75,10 @@ async fn of_several_reasons_the_nodes_own_and_the_most_urgent_is_told() {
 #[tokio::test(start_paused = true)]
 async fn the_nodes_own_reason_is_told_before_that_of_a_pod() {
     let layout = stuck().statefulset(Plan::new("monitoring", "alertmanager-main"));
-    let (bench, replica) = lost(layout, &[]).await;
+    let (bench, replica) = lost(layout, &["--delete-timeout=12s"]).await;
     bench.set_ready("alertmanager-main-0", true);
     replica.alert(LOST).await;
-    seconds(9).await;
+    seconds(10).await;
     // One reads Ready all the time; the other is to be patched when the taint is off for a moment.
     bench.cluster.restart_controller_manager();
     seconds(3).await;

@@ -258,6 +258,20 @@ async fn an_alert_that_is_not_repeated_for_thirteen_hours_is_forgotten() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_is_not_repeated_for_thirteen_hours_is_forgotten_behind_a_shut_guard_too() {
+    // Nobody looks at the nodes that the guard holds: only the list of nodes is read for them.
+    let (bench, replica) = quiet(|p| p).await;
+    bench.cluster.cut_power("node-2");
+    bench.lose(LOST).await;
+    replica.alert(LOST).await;
+    seconds(12 * HOUR).await;
+    bench.assert_held(&replica, "storm_guard").await;
+    seconds(HOUR + 120).await;
+    assert_eq!(of_suspects(&replica).await, 0.0);
+    assert_eq!(replica.held_nodes("").await, 0.0);
+}
+
 fn ghosts(from: usize, count: usize) -> Value {
     (from..from + count)
         .map(|n| alert("firing", &format!("ghost-{n}")))
