@@ -135,7 +135,8 @@ impl Town {
             .collect()
     }
 
-    /// Waits until each of these pods is another one, Ready and elsewhere; says how many are not.
+    /// Waits until each of these pods is another one, Ready and elsewhere; says how many are not, and
+    /// shows what is known of their nodes.
     pub fn not_replaced(&self, pods: &[(String, Seen)], patience: Duration) -> usize {
         let began = Instant::now();
         loop {
@@ -143,9 +144,17 @@ impl Town {
                 let new = self.api.pod(name);
                 !new.is_some_and(|new| new.uid != old.uid && new.node != old.node && new.ready)
             });
-            let left = left.count();
-            if left == 0 || began.elapsed() > patience {
-                return left;
+            let left: Vec<_> = left.collect();
+            if left.is_empty() || began.elapsed() > patience {
+                for (name, old) in &left {
+                    let page = format!("/api/v1/remediations?node={}", old.node);
+                    let known = self.receiver.get(&page).body;
+                    say(&format!(
+                        "    not replaced: {name}, {old:?}, {:?}: {known}",
+                        self.api.pod(name)
+                    ));
+                }
+                return left.len();
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -95,10 +95,13 @@ impl Desk {
         }
         state.nodes.entry(node.clone()).or_default();
         state.change(&node, |entry| entry.alerts.hear(key, now));
-        let entry = &state.nodes[&node];
-        if news && !entry.busy {
-            state.queue_first(&node);
-            self.shared.first.notify_one();
+        match state.nodes.get_mut(&node) {
+            Some(entry) if entry.busy => entry.news |= news,
+            _ if news => {
+                state.queue_first(&node);
+                self.shared.first.notify_one();
+            }
+            _ => {}
         }
         self.publish(&state);
         if joined {
@@ -187,6 +190,7 @@ impl Desk {
             return;
         };
         entry.busy = false;
+        let news = std::mem::take(&mut entry.news);
         let (hold, owners) = match findings {
             Some(findings) => {
                 entry.memory = findings.memory;
@@ -203,6 +207,11 @@ impl Desk {
         state.change(node, |entry| entry.expire(now));
         state.hold(self.context(), node, hold, &owners, now);
         state.tidy(self.context(), node);
+        if news {
+            // Not behind the thousands that may wait to be looked at again.
+            state.queue_first(node);
+            self.shared.first.notify_one();
+        }
         self.shared.again.notify_one();
         self.publish(&state);
     }

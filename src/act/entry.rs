@@ -30,6 +30,8 @@ pub struct Entry {
     pub swept: bool,
     /// True while a task works on it.
     pub busy: bool,
+    /// True when its first alert came meanwhile: that task does not know of it.
+    pub news: bool,
     /// Its place in the line while it waits for its first look after a trigger.
     pub first: Option<u64>,
     /// True once it was looked at.

@@ -1,7 +1,7 @@
 //! How long a node stays suspected: until its alerts resolve, are forgotten, or led to nothing for
 //! ten minutes; and how many there may be.
 
-use crate::bench::{Bench, LOST, POD, Replica, alert, seconds, small};
+use crate::bench::{Bench, LOST, POD, Replica, alert, late, millis, seconds, small};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::DeleteParams;
@@ -54,6 +54,31 @@ async fn a_repeat_joins() {
     );
     assert_eq!(replica.sum("nodefall_remediations_total").await, 1.0);
     assert_eq!(of_suspects(&replica).await, 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_comes_during_the_sweeps_look_has_a_look_of_its_own_at_once() {
+    let bench = Bench::new(small(|p| p)).await;
+    let replica = bench.replica(&["--period=5s"]).await;
+    bench.lose(LOST).await;
+    seconds(10).await;
+    bench.assert_held(&replica, "not_evicted").await;
+    bench.cluster.inject(Fault::new(late(500)).resource("pods"));
+    let in_hand = || async {
+        let (_, status) = replica.get("/api/v1/remediations").await;
+        status["nodes"][0]["in_hand"] == true
+    };
+    while !in_hand().await {
+        millis(20).await;
+    }
+    bench.cluster.clear_faults();
+    let (status, answer) = replica.alert(LOST).await;
+    assert_eq!(status, 202);
+    assert_eq!(answer["alerts"][0]["result"], "joined");
+    assert_eq!(bench.touched(), [""; 0]);
+    // The sweep's look ends, and the node does not wait a second to be looked at again.
+    millis(900).await;
+    assert_eq!(bench.touched(), [format!("delete {POD}")]);
 }
 
 #[tokio::test(start_paused = true)]
