@@ -11,6 +11,7 @@ mod draw;
 mod oracle;
 mod play;
 mod plots;
+mod record;
 mod regressions;
 mod replica;
 mod rogue;

@@ -4,16 +4,16 @@
 use crate::act::Act;
 use crate::draw::{History, TROUBLE};
 use crate::oracle::loss::{self, Left};
+use crate::record::Record;
 use crate::replica::{self, Replica};
 use crate::sender::{self, Sender, labels, payload};
 use crate::stage;
-use crate::wire::{Call, Life, Wire};
+use crate::wire::{Life, Wire};
 use fastrand::Rng;
 use jiff::Timestamp;
 use nodefall::demo::audit::Entry;
 use nodefall::demo::timeline::{Line, Timeline};
 use nodefall::demo::{Cluster, Constants};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -32,30 +32,6 @@ const HELD: Duration = Duration::from_secs(150);
 
 /// How long Nodefall is watched at rest.
 const REST: Duration = Duration::from_secs(180);
-
-/// What was seen of a history that was played.
-pub struct Record {
-    pub history: History,
-    /// What the replicas asked, in the order of asking.
-    pub calls: Vec<Call>,
-    /// The audit log's entries about pods, others' as well.
-    pub audit: Vec<Entry>,
-    /// When a node's kubelet began (true) or ceased to speak to the API server.
-    pub speaks: BTreeMap<String, Vec<(Timestamp, bool)>>,
-    /// What is left at the end, and why.
-    pub left: Vec<Left>,
-    /// What each replica tells at the end.
-    pub told: BTreeMap<String, Value>,
-    /// Nodes that replicas suspect at the end.
-    pub suspected: f64,
-    /// When the rest began, if it was watched.
-    pub rest: Option<Timestamp>,
-    /// Tasks that are alive at the end, and replicas that were ever started.
-    pub tasks: (usize, usize),
-    pub end: Timestamp,
-    /// The whole, for people; empty when nobody asked.
-    pub lines: Vec<Line>,
-}
 
 /// Plays it on a clock of its own.
 pub fn play(history: &History, tells: bool) -> Record {

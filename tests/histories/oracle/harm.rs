@@ -2,7 +2,7 @@
 //! what was true.
 
 use super::{Judgement, reads};
-use crate::play::Record;
+use crate::record::Record;
 use crate::wire::{Answer, Ask, Call};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

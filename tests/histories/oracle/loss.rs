@@ -3,7 +3,7 @@
 
 use super::Judgement;
 use crate::config::Config;
-use crate::play::Record;
+use crate::record::Record;
 use k8s_openapi::api::core::v1::Pod;
 use nodefall::demo::objects::{
     has_unreachable_taint, is_node_ready, is_pod_ready, node_name, terminating, uid,

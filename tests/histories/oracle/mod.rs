@@ -6,7 +6,7 @@ pub mod loss;
 pub mod noise;
 mod reads;
 
-use crate::play::Record;
+use crate::record::Record;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! No noise: how much is asked, how often, and how much is kept.
 
 use super::Judgement;
-use crate::play::Record;
+use crate::record::Record;
 use crate::wire::{Ask, Call};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

@@ -7,7 +7,7 @@ mod ends;
 use crate::draw::History;
 use crate::oracle::judge;
 use crate::oracle::loss::Left;
-use crate::play::Record;
+use crate::record::Record;
 use crate::regressions::calm;
 use crate::wire::{Life, Wire};
 use http::Request;
