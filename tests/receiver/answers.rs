@@ -173,13 +173,13 @@ async fn a_node_that_makes_no_sense_is_held() {
 async fn a_lease_that_makes_no_sense_is_held() {
     let old = "2026-01-01T00:00:00.000000Z";
     for body in [
-        json!({"metadata": {}}),
-        json!({"metadata": {}, "spec": null}),
-        json!({"metadata": {}, "spec": {"leaseDurationSeconds": 40}}),
-        json!({"metadata": {}, "spec": {"leaseDurationSeconds": 0, "renewTime": old}}),
-        json!({"metadata": {}, "spec": {"leaseDurationSeconds": -1, "renewTime": old}}),
-        json!({"metadata": {}, "spec": {"leaseDurationSeconds": "40", "renewTime": old}}),
-        json!({"metadata": {}, "spec": {"leaseDurationSeconds": 40, "renewTime": "now"}}),
+        json!({"metadata": {"name": LOST}}),
+        json!({"metadata": {"name": LOST}, "spec": null}),
+        json!({"metadata": {"name": LOST}, "spec": {"leaseDurationSeconds": 40}}),
+        json!({"metadata": {"name": LOST}, "spec": {"leaseDurationSeconds": 0, "renewTime": old}}),
+        json!({"metadata": {"name": LOST}, "spec": {"leaseDurationSeconds": -1, "renewTime": old}}),
+        json!({"metadata": {"name": LOST}, "spec": {"leaseDurationSeconds": "40", "renewTime": old}}),
+        json!({"metadata": {"name": LOST}, "spec": {"leaseDurationSeconds": 40, "renewTime": "now"}}),
         json!({"spec": {"leaseDurationSeconds": 40, "renewTime": old}}),
     ] {
         let fault = Fault::new(Effect::Body(body.to_string()))
@@ -197,6 +197,14 @@ async fn a_list_that_makes_no_sense_is_held() {
         json!({"items": {}}),
         json!({"items": [{"spec": {"nodeName": LOST}}]}),
         json!({"items": [{"metadata": {"name": POD, "ownerReferences": "prometheus-k8s"}}]}),
+        // All but the UID, without which a deletion would meet whatever has the name.
+        json!({"items": [{
+            "metadata": {"name": POD, "namespace": "monitoring", "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "prometheus-k8s",
+                 "uid": "u", "controller": true},
+            ]},
+            "spec": {"nodeName": LOST},
+        }]}),
     ] {
         let fault = Fault::new(Effect::Body(body.to_string()))
             .verb("list")
