@@ -221,6 +221,7 @@ async fn a_list_that_makes_no_sense_is_held() {
         table(&columns, &row(json!("node-2"), json!(""))),
         table(&columns, &row(json!("node-2"), json!(true))),
         table(&columns, &row(json!(null), json!("Ready"))),
+        table(&columns, &row(json!("node-3"), json!("NotReady"))),
         table(&columns, &json!([{"cells": ["node-2"]}])),
         table(&columns, &json!([{"cells": "node-2"}])),
         table(&columns, &json!(7)),
