@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// The input is the value, of any bytes.
 pub fn check(input: &[u8]) {
+    // Whether a number may begin with more zeros than 64 bits have digits is left to the parser.
+    let mut numbers = input.split(|byte| !byte.is_ascii_digit());
+    if numbers.any(|number| number.len() > 18 && number[0] == b'0') {
+        return;
+    }
     let expected = std::str::from_utf8(input).ok().and_then(read);
     type Field = fn(&nodefall::settings::Settings) -> Option<Duration>;
     let options: [(&str, u64, bool, Field); 5] = [
