@@ -3,7 +3,7 @@
 use super::api::Api;
 use super::clock::Clock;
 use super::error::ApiError;
-use crate::decide::{Fleet, NodeName};
+use crate::decide::{Fleet, MaxUnreachable, NodeName};
 use crate::metrics::Metrics;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +87,13 @@ impl FleetReader {
         let last = self.last();
         let reading = last.reading.as_ref();
         reading.is_some_and(|reading| reading.shows_ready(node, since))
+    }
+
+    /// True when the last reading, whoever asked for it, forbids to act on the node.
+    pub fn forbids(&self, bound: MaxUnreachable, node: &NodeName) -> bool {
+        let last = self.last();
+        let reading = last.reading.as_ref();
+        reading.is_some_and(|reading| reading.fleet.permits(bound, node.as_str()).is_err())
     }
 
     /// What another caller brought, for one who asked at `asked`.

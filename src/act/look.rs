@@ -151,8 +151,9 @@ impl Watch {
         let now = self.context.clock.running();
         !state.distrusted
             && now.saturating_sub(state.sent) <= NODE_AGE
-            // A sweep, or another node's look, may have seen it come back.
+            // A sweep, or another node's look, may have seen it come back, or others go.
             && !self.context.fleet.showed_ready(&self.node, state.sent)
+            && !self.context.fleet.forbids(self.context.settings.max_unreachable, &self.node)
     }
 }
 

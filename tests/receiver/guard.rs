@@ -1,6 +1,8 @@
 //! The storm guard: when too many nodes go at once, nothing is touched until it opens again.
 
-use crate::bench::{Bench, LOST, Replica, seconds};
+use crate::bench::{Bench, LOST, POD, Replica, millis, seconds, stuck};
+use k8s_openapi::api::core::v1::Node;
+use nodefall::demo::world::key;
 use nodefall::demo::{Layout, Plan};
 
 const FREED: &str = "nodefall_remediations_total{result=\"freed\",trigger=\"alert\"}";
@@ -126,4 +128,27 @@ async fn the_sweep_stands_still_too() {
     seconds(90).await;
     assert_eq!(bench.touched().len(), 2);
     assert_eq!(replica.held_nodes("").await, 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_nodes_look_saw_shuts_it_for_a_judgement_that_is_still_fresh() {
+    let bench = Bench::new(stuck()).await;
+    let replica = bench.replica(&["--period=0", "--delete-timeout=2s"]).await;
+    bench.lose(LOST).await;
+    replica.alert(LOST).await;
+    millis(1200).await;
+    assert_eq!(bench.touched(), [format!("delete {POD}")]);
+    bench.cluster.edit(|world| {
+        world.update::<Node>(&key("", "node-2"), "test", |node| {
+            let conditions = node.status.iter_mut().flat_map(|it| &mut it.conditions);
+            for one in conditions.flatten() {
+                one.status = "False".to_owned();
+            }
+        })
+    });
+    // Its look reads the list of nodes anew, 0.8 s before the patch is due.
+    replica.alert("node-2").await;
+    seconds(2).await;
+    assert_eq!(bench.touched(), [format!("delete {POD}")]);
+    assert_eq!(replica.held(LOST).await.as_deref(), Some("storm_guard"));
 }

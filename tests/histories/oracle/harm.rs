@@ -12,8 +12,9 @@ use std::time::Duration;
 const NODE_AGE: SignedDuration = SignedDuration::from_secs(3);
 /// The same for the list of nodes, and for the pod itself.
 const OTHERS_AGE: SignedDuration = SignedDuration::from_secs(10);
-/// A kubelet that came back has renewed its Lease by then.
+/// A kubelet that came back has renewed its Lease by then; or, without one, reported its node.
 const GREETING: SignedDuration = SignedDuration::from_millis(100);
+const REPORT: SignedDuration = SignedDuration::from_secs(10);
 /// A node without a Lease must have been silent for as long.
 const SILENCE: Duration = Duration::from_secs(360);
 
@@ -297,10 +298,13 @@ impl<'r> Case<'r> {
             .get(node)
             .map(Vec::as_slice)
             .unwrap_or_default();
+        let mut plans = self.record.history.layout.nodes.iter();
+        let leased = plans.any(|plan| plan.name == node && plan.lease);
+        let greeting = if leased { GREETING } else { REPORT };
         // What the API server was asked is as old as the reads.
         let then = speaks
             .iter()
-            .take_while(|(at, _)| *at + GREETING <= asked)
+            .take_while(|(at, _)| *at + greeting <= asked)
             .last();
         if !truth.reachable {
             judgement.count("a living pod cut off");
@@ -309,7 +313,7 @@ impl<'r> Case<'r> {
         } else if matches!(self.call.ask, Ask::Patch(..)) && reads::forced(pod) {
             judgement.count("a living pod already deleted");
         } else if then.is_some_and(|(_, speaks)| !speaks) {
-            judgement.count("a living pod back for less than 3 s");
+            judgement.count("a living pod just back");
         } else {
             return Err((
                 "harm",

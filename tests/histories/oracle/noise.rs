@@ -140,7 +140,7 @@ fn recent(record: &Record, until: Timestamp) -> usize {
 }
 
 /// At rest a sweep costs a list of nodes and a list of pods in each namespace. A node that a sweep
-/// found, or that is held or suspected, is looked at every 15 s at most, and so often the guard is
+/// found, or that is held or suspected, is looked at every 15 s at most, twice as often while it comes and goes; and so often the guard is
 /// asked about those that it holds.
 fn rest(record: &Record, began: Timestamp, judgement: &mut Judgement) {
     let config = &record.history.config;
@@ -169,7 +169,7 @@ fn rest(record: &Record, began: Timestamp, judgement: &mut Judgement) {
             .iter()
             .filter(|ask| matches!(ask, Ask::Node(_)))
             .collect();
-        let looks = nodes.len() * (seconds / every + 5) * (3 + namespaces);
+        let looks = nodes.len() * (2 * seconds / every + 10) * (3 + namespaces);
         let follows = recent(record, began) * seconds / 5 * 4;
         let bound = sweeps * (1 + namespaces) + seconds / 15 + 5 + looks + follows;
         if asks.len() > bound {
