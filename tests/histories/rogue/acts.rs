@@ -95,6 +95,7 @@ async fn the_guard_counts_the_nodes_that_were_read() {
         rogue.cluster.cut_power("node-2");
         sleep(Duration::from_secs(75)).await;
         rogue.look().await;
+        sleep(Duration::from_millis(1)).await;
         rogue.delete().await;
     })
     .await;
@@ -105,6 +106,7 @@ async fn the_guard_counts_the_nodes_that_were_read() {
             rogue.cluster.delete_node(&format!("node-{node}"));
         }
         rogue.look_at_fleet().await;
+        sleep(Duration::from_millis(1)).await;
         rogue.delete().await;
     })
     .await;
@@ -231,7 +233,7 @@ async fn a_dry_run_changes_nothing_and_nothing_strange_is_asked() {
     })
     .await;
     breaks(&["too many calls"], plan(), async |rogue| {
-        for _ in 0..100 {
+        for _ in 0..200 {
             rogue.look_at_pod().await;
         }
     })
