@@ -1,6 +1,6 @@
 //! The list of nodes as a Table: about 130 bytes a node.
 
-use crate::decide::{Fleet, quoted};
+use crate::decide::{Fleet, quoted, why_unreadable};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -36,7 +36,7 @@ impl Table {
         };
         let mut fleet = Fleet::default();
         for row in self.rows.into_iter().flatten() {
-            let row: Row = serde_json::from_str(row.get()).map_err(|e| e.to_string())?;
+            let row: Row = serde_json::from_str(row.get()).map_err(|e| why_unreadable(&e))?;
             let cell = |n: usize| row.cells.get(n).and_then(Value::as_str);
             let (Some(name), Some(status)) = (cell(name), cell(status)) else {
                 return Err("a row of the Table of Nodes lacks its name or status".to_owned());

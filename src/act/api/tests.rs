@@ -118,9 +118,17 @@ async fn why_an_answer_cannot_be_read_is_one_short_line() {
     ] {
         let (api, _) = answering(answer);
         let why = why(api.node(&name).await);
-        assert!(
-            why.len() < 500 && !why.contains(char::is_control),
-            "{why:?}"
-        );
+        assert_short(&why);
     }
+    // The rows of a Table are read one by one.
+    let columns = json!([{"name": "Name"}, {"name": "Status"}]);
+    let (api, _) = answering(json!({"columnDefinitions": columns, "rows": [{"cells": huge}]}));
+    assert_short(&why(api.fleet().await));
+}
+
+fn assert_short(why: &str) {
+    assert!(
+        why.len() < 500 && !why.contains(char::is_control),
+        "{why:?}"
+    );
 }
