@@ -1,6 +1,6 @@
 //! More alerts than any Alertmanager sends.
 
-use crate::clients::{Client, Tally, crowd, head, post, request};
+use crate::clients::{Client, Tally, crowd, deliver, head, post, request};
 use crate::report::Report;
 use crate::town::{KNOWN, PATIENCE, Town, node};
 use nodefall_testbed::http::notification;
@@ -36,11 +36,7 @@ pub fn thousand_nodes(town: &Town, report: &mut Report) {
     end(town, THOUSAND);
     report.situation(town, "1,000 alerts for 1,000 nodes, one request", 2, || {
         let before = found_alive(town);
-        let body = Arc::new(group("firing", THOUSAND));
-        let tally = crowd(1, |_| {
-            let body = body.clone();
-            async move { post(address, &request(&body)).await }
-        });
+        let tally = tell(town, "firing", THOUSAND);
         format!("{tally}, {}", judged(town, before))
     });
     end(town, THOUSAND);
@@ -96,19 +92,18 @@ fn judged(town: &Town, before: f64) -> String {
     format!("all judged {:.1} s later", began.elapsed().as_secs_f64())
 }
 
+/// One notification about all of these nodes.
+pub fn tell(town: &Town, status: &str, nodes: Range<usize>) -> Tally {
+    deliver(town.receiver.address, request(&group(status, nodes)))
+}
+
 /// Says that the alerts of these nodes are over.
 pub fn end(town: &Town, nodes: Range<usize>) {
-    let body = group("resolved", nodes);
-    let address = town.receiver.address;
-    let body = Arc::new(body);
-    crowd(1, |_| {
-        let body = body.clone();
-        async move { post(address, &request(&body)).await }
-    });
+    tell(town, "resolved", nodes);
 }
 
 /// A notification about all of these nodes.
-pub fn group(status: &str, nodes: Range<usize>) -> String {
+fn group(status: &str, nodes: Range<usize>) -> String {
     let mut text = format!(r#"{{"version":"4","status":"{status}","alerts":["#);
     for number in nodes.clone() {
         let comma = if number == nodes.start { "" } else { "," };

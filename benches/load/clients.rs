@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -122,6 +123,15 @@ pub async fn post(address: SocketAddr, request: &[u8]) -> Tally {
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// The same for one request, from a thread that waits for it.
+pub fn deliver(address: SocketAddr, request: Vec<u8>) -> Tally {
+    let request = Arc::new(request);
+    crowd(1, |_| {
+        let request = request.clone();
+        async move { post(address, &request).await }
+    })
 }
 
 /// Alertmanager's first wait.

@@ -1,13 +1,11 @@
 //! Nodes that are really lost: one, a hundred, and more than the storm guard allows.
 
-use crate::alerts::{end, group};
-use crate::clients::{crowd, post, request};
+use crate::alerts::{end, tell};
 use crate::report::Report;
 use crate::town::{PATIENCE, Town, is_destructive, node};
 use jiff::Timestamp;
 use nodefall_testbed::process::eventually;
 use std::ops::Range;
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -125,15 +123,5 @@ pub fn most_nodes(town: &Town, report: &mut Report) {
     end(town, MOST);
     eventually("they are Ready again", PATIENCE, || {
         (not_ready() < 1000.0).then_some(())
-    });
-}
-
-/// One notification about all of these nodes.
-fn tell(town: &Town, status: &str, nodes: Range<usize>) {
-    let body = Arc::new(request(&group(status, nodes)));
-    let address = town.receiver.address;
-    crowd(1, |_| {
-        let body = body.clone();
-        async move { post(address, &body).await }
     });
 }

@@ -1,7 +1,7 @@
 //! Clients that mean no good.
 
 use crate::alerts::largest;
-use crate::clients::{Client, Tally, crowd, head};
+use crate::clients::{Client, Tally, crowd, deliver, head};
 use crate::report::Report;
 use crate::town::{PATIENCE, Town};
 use nodefall_testbed::process::eventually;
@@ -133,12 +133,7 @@ pub fn unread_answers(town: &Town, report: &mut Report) {
 
 /// Says that those alerts are over, and waits until few others are suspected.
 fn forget_them(town: &Town) {
-    let body = Arc::new(largest("resolved"));
-    let address = town.receiver.address;
-    crowd(1, |_| {
-        let body = body.clone();
-        async move { crate::clients::post(address, &body).await }
-    });
+    deliver(town.receiver.address, largest("resolved"));
     eventually("the suspicions are lifted", PATIENCE, || {
         (town.receiver.metric("nodefall_suspected_nodes") < 1000.0).then_some(())
     });
