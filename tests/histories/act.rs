@@ -28,17 +28,17 @@ pub enum Act {
     /// The controller manager starts again.
     RestartControllerManager,
     /// A StatefulSet gets a new template.
-    Roll(&'static str, &'static str),
+    Roll(String, String),
     /// A StatefulSet gets another number of replicas.
-    Scale(&'static str, &'static str, i32),
+    Scale(String, String, i32),
     /// A person deletes a pod; by force, or with its grace.
     Delete {
-        namespace: &'static str,
+        namespace: String,
         pod: String,
         force: bool,
     },
     /// A person opts a pod out.
-    OptOut(&'static str, String),
+    OptOut(String, String),
     /// The API misbehaves.
     Fault(Fault),
     /// A replica of Nodefall is killed after so many more calls; whether the last of them still takes

@@ -15,6 +15,7 @@ use nodefall::demo::audit::Entry;
 use nodefall::demo::timeline::{Line, Timeline};
 use nodefall::demo::{Cluster, Constants};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -60,10 +61,7 @@ struct Play<'h> {
     replicas: Vec<Option<Replica>>,
     /// How often each was started, and how long it is away after its death.
     lives: Vec<(usize, Duration)>,
-    deaths: (
-        UnboundedSender<std::sync::Arc<str>>,
-        UnboundedReceiver<std::sync::Arc<str>>,
-    ),
+    deaths: (UnboundedSender<Arc<str>>, UnboundedReceiver<Arc<str>>),
     stops: Vec<JoinHandle<()>>,
     sender: Sender,
     rng: Rng,

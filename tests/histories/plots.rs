@@ -7,7 +7,7 @@ use crate::draw::{TROUBLE, ZONES, moment, pick};
 use crate::spoil;
 use fastrand::Rng;
 use jiff::SignedDuration;
-use nodefall::demo::{Layout, Plan};
+use nodefall::demo::Layout;
 use std::time::Duration;
 
 type Acts = Vec<(Duration, Act)>;
@@ -181,20 +181,11 @@ impl Stage<'_> {
         }
     }
 
-    fn set(&mut self) -> (&'static str, Plan) {
-        let plan = pick(self.rng, &self.layout.statefulsets).clone();
-        let namespace = match plan.namespace.as_str() {
-            "other" => "other",
-            _ => "monitoring",
-        };
-        (namespace, plan)
-    }
-
     /// What people and other programs do meanwhile.
     fn people(&mut self) {
         let at = moment(self.rng, Duration::ZERO, TROUBLE);
-        let (namespace, set) = self.set();
-        let name = name_of(&set);
+        let set = pick(self.rng, &self.layout.statefulsets);
+        let (namespace, name) = (set.namespace.clone(), set.name.clone());
         let pod = format!("{name}-{}", self.rng.i32(0..set.replicas));
         let node = self.node();
         let act = match self.rng.u8(..12) {
@@ -295,13 +286,4 @@ impl Stage<'_> {
             },
         );
     }
-}
-
-/// The names of the sets are few and known.
-pub fn name_of(set: &Plan) -> &'static str {
-    let known = ["prometheus-k8s", "alertmanager-main", "database", "quiet"];
-    known
-        .into_iter()
-        .find(|known| *known == set.name)
-        .unwrap_or("prometheus-k8s")
 }

@@ -68,7 +68,7 @@ fn power(on: bool) -> Act {
 
 fn delete(force: bool) -> Act {
     Act::Delete {
-        namespace: "monitoring",
+        namespace: "monitoring".to_owned(),
         pod: "prometheus-k8s-0".to_owned(),
         force,
     }

@@ -1,9 +1,9 @@
 //! Prometheus and Alertmanager, as far as Nodefall hears of them.
 
 use crate::config::Config;
+use crate::stage::unknown_nodes;
 use fastrand::Rng;
 use jiff::Timestamp;
-use nodefall::demo::objects::node_ready;
 use nodefall::demo::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,9 +56,7 @@ impl Sender {
             return Vec::new();
         }
         let now = world.now;
-        let is_unknown = |node| node_ready(node).is_some_and(|ready| ready.status == "Unknown");
-        let unknown = world.nodes.iter().filter(|(_, node)| is_unknown(*node));
-        let unknown: Vec<_> = unknown.map(|((_, name), _)| name.clone()).collect();
+        let unknown = unknown_nodes(world);
         let mut due = Vec::new();
         self.nodes.retain(|node, (_, sent)| {
             let stays = unknown.contains(node);
