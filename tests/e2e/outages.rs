@@ -25,6 +25,8 @@ fn middle(scene: &mut Scene, name: &str) -> (Pod, nodefall_testbed::receiver::Re
         Workload::stateful_set(name).finalizer("example.com/hold"),
     );
     let receiver = scene.receiver(name, &["--period=0", "--delete-timeout=3s"]);
+    // An outage may take its taints away for a while: the scheduler would put the replacement there.
+    scene.cluster.cordon(LOST, true);
     scene.cluster.lose(LOST);
     scene.alert(&receiver, LOST);
     scene.has("delete", &pod);
