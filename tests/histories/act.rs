@@ -37,6 +37,8 @@ pub enum Act {
         pod: String,
         force: bool,
     },
+    /// A person puts another pod in the place of one, with its name, owner and labels.
+    Recreate(String, String),
     /// A person opts a pod out.
     OptOut(String, String),
     /// The API misbehaves.
@@ -57,6 +59,8 @@ pub enum Act {
         firing: bool,
         labels: Vec<(&'static str, String)>,
     },
+    /// One notification for so many nodes that do not exist, to one replica.
+    Forged(usize, usize),
     /// A body that is no notification, to one replica.
     Garbage(usize, &'static str),
 }
@@ -84,6 +88,12 @@ impl fmt::Display for Act {
                 let how = if *force { " by force" } else { "" };
                 write!(f, "a person deletes {namespace}/{pod}{how}")
             }
+            Self::Recreate(namespace, pod) => {
+                write!(
+                    f,
+                    "a person puts another pod in the place of {namespace}/{pod}"
+                )
+            }
             Self::OptOut(namespace, pod) => write!(f, "a person opts {namespace}/{pod} out"),
             Self::Fault(fault) => fault_words(fault, f),
             Self::Crash {
@@ -109,6 +119,12 @@ impl fmt::Display for Act {
                 write!(
                     f,
                     "replica {replica} is told by somebody: {status} {labels:?}"
+                )
+            }
+            Self::Forged(replica, count) => {
+                write!(
+                    f,
+                    "replica {replica} is told by somebody of {count} nodes that nobody has"
                 )
             }
             Self::Garbage(replica, body) => write!(f, "replica {replica} is sent {body:?}"),

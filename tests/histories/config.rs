@@ -20,6 +20,18 @@ pub struct Config {
     /// Alerts of other clusters are not ours.
     pub cluster: Option<&'static str>,
     pub dry_run: bool,
+    pub spelling: Spelling,
+}
+
+/// How the same is written. Options about the process itself (`--kubeconfig`, `--web.*`, `--log.*`)
+/// mean nothing in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    OneByOne,
+    /// With commas where an option takes them, and repeated options.
+    Commas,
+    /// Each pod in full, the namespace of the older options being another.
+    Pods,
 }
 
 /// `--max-unreachable`.
@@ -43,15 +55,7 @@ impl Config {
     /// The options on the command line.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec!["nodefall".to_owned(), "run".to_owned()];
-        // The first two names by the options of the older tool, where they are in one namespace.
-        words.push("--namespace=monitoring".to_owned());
-        for (number, (namespace, name)) in self.names.iter().enumerate() {
-            words.push(match (*namespace, number) {
-                ("monitoring", 0) => format!("--prometheus-name={name}"),
-                ("monitoring", 1) => format!("--alertmanager-name={name}"),
-                _ => format!("--pod={namespace}/{name}"),
-            });
-        }
+        self.name_words(&mut words);
         words.push(match self.bound {
             Bound::Nodes(nodes) => format!("--max-unreachable={nodes}"),
             Bound::Percent(share) => format!("--max-unreachable={share}%"),
@@ -66,15 +70,55 @@ impl Config {
         if let Some(wait) = self.unreachable_for {
             time("unreachable-for", wait);
         }
+        if self.spelling == Spelling::Commas {
+            words.push("--alert-name=NodeDown".to_owned());
+        }
         words.push(format!("--alert-name={}", self.alert_name));
         words.push(format!("--node-label={}", self.node_label));
         if let Some(cluster) = self.cluster {
+            words.push("--match=severity=warning".to_owned());
             words.push(format!("--match=cluster={cluster}"));
         }
         if self.dry_run {
             words.push("--dry-run".to_owned());
         }
         words
+    }
+
+    /// What may be touched.
+    fn name_words(&self, words: &mut Vec<String>) {
+        let (ours, others): (Vec<_>, Vec<_>) = self
+            .names
+            .iter()
+            .partition(|(namespace, _)| *namespace == "monitoring");
+        let ours: Vec<_> = ours.iter().map(|(_, name)| *name).collect();
+        let mut pods: Vec<_> = others
+            .iter()
+            .map(|(ns, name)| format!("{ns}/{name}"))
+            .collect();
+        match self.spelling {
+            Spelling::OneByOne => {
+                words.push("--namespace=monitoring".to_owned());
+                for (number, name) in ours.iter().enumerate() {
+                    // By the options of the older tool.
+                    let option = ["prometheus-name", "alertmanager-name"][number % 2];
+                    words.push(format!("--{option}={name}"));
+                }
+            }
+            Spelling::Commas => {
+                words.push("--namespace=monitoring".to_owned());
+                words.push(format!("--prometheus-name={}", ours.join(",")));
+            }
+            Spelling::Pods => {
+                words.push("--namespace=elsewhere".to_owned());
+                pods.extend(ours.iter().map(|name| format!("monitoring/{name}")));
+            }
+        }
+        match self.spelling {
+            Spelling::OneByOne => words.extend(pods.iter().map(|pod| format!("--pod={pod}"))),
+            _ if pods.is_empty() => {}
+            _ => words.push(format!("--pod={}", pods.join(","))),
+        }
     }
 
     /// The namespaces of the names, each once.

@@ -1,7 +1,7 @@
 //! From a seed to a history: a cluster, what Nodefall is told, and what happens to both.
 
 use crate::act::Act;
-use crate::config::{Bound, Config};
+use crate::config::{Bound, Config, Spelling};
 use crate::plots;
 use crate::sender::Alerting;
 use fastrand::Rng;
@@ -29,6 +29,18 @@ pub struct History {
     pub acts: Vec<(Duration, Act)>,
     /// Watched for a while after everything is done: what does Nodefall cost at rest?
     pub idles: bool,
+}
+
+impl History {
+    /// Names of nodes that strangers tell of and nobody has, at most.
+    pub fn strangers(&self) -> usize {
+        let forged = self.acts.iter().filter_map(|(_, act)| match act {
+            Act::Forged(_, count) => Some(*count),
+            _ => None,
+        });
+        // And "ghost".
+        forged.max().unwrap_or_default() + 1
+    }
 }
 
 /// The history of a seed.
@@ -203,6 +215,15 @@ fn config(rng: &mut Rng) -> Config {
         ),
         node_label: pick::<&str>(rng, &["node", "node", "node", "instance"]),
         cluster: *pick(rng, &[None, None, Some("ours")]),
+        spelling: *pick(
+            rng,
+            &[
+                Spelling::OneByOne,
+                Spelling::OneByOne,
+                Spelling::Commas,
+                Spelling::Pods,
+            ],
+        ),
         dry_run: rng.u8(..16) == 0,
     }
 }

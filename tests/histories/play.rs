@@ -1,10 +1,13 @@
 //! Plays a history: a simulated cluster and replicas of Nodefall on one paused clock, and everything
 //! that is asked, answered and done written down.
 
+mod settle;
+
 use crate::act::Act;
 use crate::draw::{History, TROUBLE};
-use crate::oracle::loss::{self, Left};
-use crate::record::Record;
+use crate::oracle::loss::Left;
+use crate::panics;
+use crate::record::{Record, Rest};
 use crate::replica::{self, Replica};
 use crate::sender::{self, Sender, labels, payload};
 use crate::stage;
@@ -18,18 +21,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 /// Until everything is scheduled and Ready.
 const WARM_UP: Duration = Duration::from_secs(30);
-
-/// How long it may take until everything is done, once the trouble is over: eviction after 5 minutes,
-/// a sweep, waits of up to 5 minutes between two tries, 6 minutes for a volume.
-const BOUND: Duration = Duration::from_secs(20 * 60);
-
-/// What is only held must be so for as long, and a period of the sweep, before it passes for the end.
-const HELD: Duration = Duration::from_secs(150);
 
 /// How long Nodefall is watched at rest.
 const REST: Duration = Duration::from_secs(180);
@@ -41,7 +36,10 @@ pub fn play(history: &History, tells: bool) -> Record {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(async { Play::new(history, tells).run().await })
+    panics::note();
+    let mut record = runtime.block_on(async { Play::new(history, tells).run().await });
+    record.broken.extend(panics::noted());
+    record
 }
 
 enum Task {
@@ -62,7 +60,6 @@ struct Play<'h> {
     /// How often each was started, and how long it is away after its death.
     lives: Vec<(usize, Duration)>,
     deaths: (UnboundedSender<Arc<str>>, UnboundedReceiver<Arc<str>>),
-    stops: Vec<JoinHandle<()>>,
     sender: Sender,
     rng: Rng,
     began: Instant,
@@ -83,7 +80,6 @@ impl<'h> Play<'h> {
             replicas: (0..history.replicas).map(|_| None).collect(),
             lives: vec![(0, Duration::ZERO); history.replicas],
             deaths: unbounded_channel(),
-            stops: Vec::new(),
             sender: Sender::new(history.alerting),
             rng: Rng::with_seed(history.seed ^ 0x5eed),
             began: Instant::now() + WARM_UP,
@@ -112,54 +108,14 @@ impl<'h> Play<'h> {
         let mut left = self.settle().await;
         let mut rest = None;
         if left.is_empty() && self.history.idles {
-            rest = Some(self.cluster.now());
-            let end = self.began.elapsed() + REST;
-            self.until(end).await;
+            let began = self.cluster.now();
+            let mut troubled = self.troubled().await;
+            self.until(self.began.elapsed() + REST).await;
+            troubled.extend(self.troubled().await);
+            rest = Some(Rest { began, troubled });
             left = self.left();
         }
         self.record(left, rest).await
-    }
-
-    /// Waits until nothing is left to do, or all that is left is rightly held.
-    async fn settle(&mut self) -> Vec<Left> {
-        let (step, end) = (Duration::from_secs(5), TROUBLE + BOUND);
-        let mut now = TROUBLE;
-        let mut done = Duration::ZERO;
-        loop {
-            let left = self.left();
-            done = if left.iter().any(|left| left.excuse.is_none()) {
-                Duration::ZERO
-            } else {
-                done + step
-            };
-            // A replica that is away must not miss the end.
-            let whole = self.replicas.iter().all(Option::is_some);
-            let held = HELD + self.history.config.period.unwrap_or_default();
-            let enough = if left.is_empty() { step } else { held };
-            if whole && done >= enough || now >= end {
-                return left;
-            }
-            // A restart or a loss may have cost suspects; the monitoring repeats itself.
-            if self.history.config.period.is_none() && now.as_secs().is_multiple_of(60) {
-                self.remind();
-            }
-            now += step;
-            self.until(now).await;
-        }
-    }
-
-    fn left(&self) -> Vec<Left> {
-        let config = &self.history.config;
-        self.cluster.read(|world| loss::left(world, config))
-    }
-
-    /// Every replica hears of every node that reads Unknown.
-    fn remind(&mut self) {
-        let unknown = self.cluster.read(stage::unknown_nodes);
-        let now = self.began.elapsed();
-        for node in unknown {
-            self.queue(now, Task::Notify(node, true));
-        }
     }
 
     fn queue(&mut self, at: Duration, task: Task) {
@@ -235,7 +191,7 @@ impl<'h> Play<'h> {
             }
             Act::Restart(place) => {
                 if let Some(replica) = self.replicas[place].take() {
-                    self.stops.push(tokio::spawn(replica.stop()));
+                    tokio::spawn(replica.stop());
                     self.start(place);
                 }
             }
@@ -244,6 +200,12 @@ impl<'h> Play<'h> {
                 firing,
                 labels,
             } => self.post(replica, payload(&labels, firing)).await,
+            Act::Forged(replica, count) => {
+                let forged = |number| labels(&self.history.config, &format!("forged-{number}"));
+                let alerts: Vec<_> = (0..count).map(forged).collect();
+                self.post(replica, sender::notification(&alerts, true))
+                    .await;
+            }
             Act::Garbage(replica, body) => self.post(replica, body.to_owned()).await,
             act => {
                 stage::perform(&self.cluster, &act).await;
@@ -311,19 +273,16 @@ impl<'h> Play<'h> {
         }
     }
 
-    async fn record(mut self, left: Vec<Left>, rest: Option<Timestamp>) -> Record {
+    async fn record(mut self, left: Vec<Left>, rest: Option<Rest>) -> Record {
         let mut told = BTreeMap::new();
         let mut suspected = 0.0;
+        let mut broken = Vec::new();
         for replica in self.replicas.iter().flatten() {
+            if replica.is_over() {
+                broken.push(format!("the work of {} ended by itself", replica.name));
+            }
             told.insert(replica.name.clone(), replica.status().await);
             suspected += replica.metric("nodefall_suspected_nodes").await;
-        }
-        for stop in std::mem::take(&mut self.stops) {
-            if stop.is_finished()
-                && let Err(error) = stop.await
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
         }
         self.observe();
         let about_pods = |entry: &&Entry| entry.truth.is_some() && entry.is_write();
@@ -340,6 +299,7 @@ impl<'h> Play<'h> {
             told,
             suspected,
             rest,
+            broken,
             tasks: (
                 tokio::runtime::Handle::current()
                     .metrics()

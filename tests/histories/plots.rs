@@ -4,7 +4,7 @@
 use crate::act::Act;
 use crate::config::Config;
 use crate::draw::{TROUBLE, ZONES, moment, pick};
-use crate::spoil;
+use crate::{sender, spoil};
 use fastrand::Rng;
 use jiff::SignedDuration;
 use nodefall::demo::Layout;
@@ -188,7 +188,8 @@ impl Stage<'_> {
         let (namespace, name) = (set.namespace.clone(), set.name.clone());
         let pod = format!("{name}-{}", self.rng.i32(0..set.replicas));
         let node = self.node();
-        let act = match self.rng.u8(..12) {
+        let act = match self.rng.u8(..14) {
+            12 | 13 => Act::Recreate(namespace, pod),
             0 | 1 => Act::Roll(namespace, name),
             2 | 3 => Act::Scale(namespace, name, self.rng.i32(0..=4)),
             4 | 5 => Act::Delete {
@@ -258,6 +259,10 @@ impl Stage<'_> {
             let body = *pick(self.rng, &bodies);
             return self.then(at, Act::Garbage(replica, body));
         }
+        if self.rng.u8(..6) == 0 {
+            let count = *pick(self.rng, &[2, 10, 60]);
+            return self.then(at, Act::Forged(replica, count));
+        }
         let strange = ["ghost", "..", "node-1/status", "node%2d1", "NODE-1", ""];
         let node = match self.rng.u8(..4) {
             0 => (*pick(self.rng, &strange)).to_owned(),
@@ -271,11 +276,10 @@ impl Stage<'_> {
             Some(ours) => *pick(self.rng, &[ours, ours, "theirs"]),
             None => "any",
         };
-        let labels = vec![
-            ("alertname", name.to_owned()),
-            (self.config.node_label, node),
-            ("cluster", cluster.to_owned()),
-        ];
+        let mut labels = sender::labels(self.config, &node);
+        labels.retain(|(label, _)| !matches!(*label, "alertname" | "cluster"));
+        labels.push(("alertname", name.to_owned()));
+        labels.push(("cluster", cluster.to_owned()));
         let firing = self.rng.u8(..3) > 0;
         self.then(
             at,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use nodefall::demo::audit::Entry;
 use nodefall::demo::timeline::Line;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was seen of a history that was played.
 pub struct Record {
@@ -24,11 +24,20 @@ pub struct Record {
     pub told: BTreeMap<String, Value>,
     /// Nodes that replicas suspect at the end.
     pub suspected: f64,
-    /// When the rest began, if it was watched.
-    pub rest: Option<Timestamp>,
+    /// The time at rest, if it was watched.
+    pub rest: Option<Rest>,
+    /// What panicked, or ended by itself.
+    pub broken: Vec<String>,
     /// Tasks that are alive at the end, and replicas that were ever started.
     pub tasks: (usize, usize),
     pub end: Timestamp,
     /// The whole, for people; empty when nobody asked.
     pub lines: Vec<Line>,
+}
+
+/// A time at rest that was watched until the end.
+pub struct Rest {
+    pub began: Timestamp,
+    /// Nodes that were not Ready at its begin or end, or known to a replica then.
+    pub troubled: BTreeSet<String>,
 }

@@ -1,7 +1,7 @@
 //! Histories that once went wrong, each in the fewest words that show it.
 
 use crate::act::Act;
-use crate::config::{Bound, Config};
+use crate::config::{Bound, Config, Spelling};
 use crate::draw::History;
 use crate::oracle::judge;
 use crate::play::play;
@@ -29,6 +29,7 @@ pub fn calm() -> History {
             node_label: "node",
             cluster: None,
             dry_run: false,
+            spelling: Spelling::OneByOne,
         },
         replicas: 1,
         skew: SignedDuration::ZERO,

@@ -89,7 +89,7 @@ pub fn run(seeds: Seeds, amount: Amount) -> Tally {
                 break;
             }
             let seed = seeds.nth(number);
-            // A panic in the receiver must not hide which seed it was.
+            // A panic of the player must not hide which seed it was; those of the receiver are findings.
             let judged = std::panic::catch_unwind(|| judge(&play(&draw(seed), false)));
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.histories += 1;

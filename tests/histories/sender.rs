@@ -5,7 +5,7 @@ use crate::stage::unknown_nodes;
 use fastrand::Rng;
 use jiff::Timestamp;
 use nodefall::demo::world::World;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -103,22 +103,30 @@ pub fn labels(config: &Config, node: &str) -> Vec<(&'static str, String)> {
         ("alertname", config.alert_name.to_owned()),
         (config.node_label, node.to_owned()),
     ];
-    labels.extend(
-        config
-            .cluster
-            .map(|cluster| ("cluster", cluster.to_owned())),
-    );
+    if let Some(cluster) = config.cluster {
+        labels.push(("cluster", cluster.to_owned()));
+        labels.push(("severity", "warning".to_owned()));
+    }
     labels
 }
 
 /// A notification with one alert of these labels.
 pub fn payload(labels: &[(&'static str, String)], firing: bool) -> String {
+    notification(&[labels], firing)
+}
+
+/// A notification with an alert for each of these labels.
+pub fn notification(alerts: &[impl AsRef<[(&'static str, String)]>], firing: bool) -> String {
     let status = if firing { "firing" } else { "resolved" };
-    let labels: BTreeMap<_, _> = labels.iter().cloned().collect();
-    let fingerprint = format!("{:x}", fingerprint(&labels));
-    let alert = json!({"status": status, "labels": labels, "fingerprint": fingerprint});
-    let payload: Value = json!({"version": "4", "status": status, "alerts": [alert]});
-    payload.to_string()
+    let alerts: Vec<_> = alerts
+        .iter()
+        .map(|labels| {
+            let labels: BTreeMap<_, _> = labels.as_ref().iter().cloned().collect();
+            let fingerprint = format!("{:x}", fingerprint(&labels));
+            json!({"status": status, "labels": labels, "fingerprint": fingerprint})
+        })
+        .collect();
+    json!({"version": "4", "status": status, "alerts": alerts}).to_string()
 }
 
 /// The same labels, the same number.

@@ -29,7 +29,9 @@ pub fn draw(rng: &mut Rng, replicas: usize) -> Fault {
         fault = fault.verb(verb).resource(resource);
     }
     if replicas > 1 && rng.bool() {
-        fault = fault.user_agent(&crate::replica::name(rng.usize(..replicas), 0));
+        // A replica that was started anew has another name.
+        let generation = *pick(rng, &[0, 0, 0, 1]);
+        fault = fault.user_agent(&crate::replica::name(rng.usize(..replicas), generation));
     }
     if rng.bool() {
         let count = rng.u32(1..4);

@@ -4,11 +4,11 @@ use crate::act::Act;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use nodefall::demo::Cluster;
-use nodefall::demo::objects::node_ready;
+use nodefall::demo::objects::{is_node_ready, node_name, node_ready};
 use nodefall::demo::world::{World, key};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Does to the cluster what an act says.
@@ -58,6 +58,13 @@ pub async fn perform(cluster: &Cluster, act: &Act) {
                 let _ = tokio::time::timeout(Duration::from_secs(30), asked).await;
             });
         }
+        Act::Recreate(namespace, pod) => {
+            let pods: Api<Pod> = Api::namespaced(cluster.client_as("kubectl"), namespace);
+            let pod = pod.clone();
+            tokio::spawn(tokio::time::timeout(Duration::from_secs(30), async move {
+                recreate(&pods, &pod).await
+            }));
+        }
         Act::OptOut(namespace, pod) => cluster.edit(|world| {
             world.update::<Pod>(&key(namespace, pod), "kubectl", |pod| {
                 let notes: &mut BTreeMap<_, _> = pod.metadata.annotations.get_or_insert_default();
@@ -65,10 +72,36 @@ pub async fn perform(cluster: &Cluster, act: &Act) {
             });
         }),
         Act::Fault(fault) => cluster.inject(fault.clone()),
-        Act::Crash { .. } | Act::Restart(_) | Act::Alert { .. } | Act::Garbage(..) => {
+        Act::Crash { .. }
+        | Act::Restart(_)
+        | Act::Alert { .. }
+        | Act::Forged(..)
+        | Act::Garbage(..) => {
             unreachable!("{act} is no matter of the cluster")
         }
     }
+}
+
+/// Deletes a pod by force, and creates one that differs only in what makes it another. The pod's
+/// controller may be quicker.
+async fn recreate(pods: &Api<Pod>, name: &str) -> kube::Result<Pod> {
+    let old = pods.get(name).await?;
+    pods.delete(name, &DeleteParams::default().grace_period(0))
+        .await?;
+    let mut new = Pod {
+        metadata: ObjectMeta {
+            name: old.metadata.name,
+            labels: old.metadata.labels,
+            annotations: old.metadata.annotations,
+            finalizers: old.metadata.finalizers,
+            owner_references: old.metadata.owner_references,
+            ..ObjectMeta::default()
+        },
+        spec: old.spec,
+        status: None,
+    };
+    new.spec.get_or_insert_default().node_name = None;
+    pods.create(&PostParams::default(), &new).await
 }
 
 fn change(cluster: &Cluster, namespace: &str, name: &str, how: impl FnOnce(&mut StatefulSet)) {
@@ -88,6 +121,16 @@ pub fn calm(cluster: &Cluster) {
         cluster.partition(&name, false);
         cluster.kubelet_not_ready(&name, false);
     }
+}
+
+/// The nodes that do not read Ready, and those that pods are bound to and that do not exist.
+pub fn troubled_nodes(world: &World) -> BTreeSet<String> {
+    let not_ready = world.nodes.iter().filter(|(_, node)| !is_node_ready(node));
+    let not_ready = not_ready.map(|((_, name), _)| name);
+    let removed = world.pods.values().filter_map(node_name);
+    let removed = removed.filter(|name| !world.nodes.contains_key(&key("", name)));
+    let removed: Vec<_> = removed.map(str::to_owned).collect();
+    not_ready.cloned().chain(removed).collect()
 }
 
 /// The nodes whose Ready condition reads Unknown.

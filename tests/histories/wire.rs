@@ -70,6 +70,11 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Its containers run on a node with power.
+    pub fn lives(&self) -> bool {
+        self.runs && self.power
+    }
+
     fn of(world: &World, namespace: &str, name: &str) -> Option<Self> {
         let pod = world.pods.get(&key(namespace, name))?;
         let node = node_name(pod).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! No harm: each DELETE and patch of a pod, by what its replica had been told when it sent it, and by
-//! what was true.
+//! No harm: each DELETE and patch of a pod, by what its replica had been told when it sent it.
 
+use super::truth::{self, Evidence};
 use super::{Judgement, reads};
 use crate::record::Record;
 use crate::wire::{Answer, Ask, Call};
@@ -12,9 +12,6 @@ use std::time::Duration;
 const NODE_AGE: SignedDuration = SignedDuration::from_secs(3);
 /// The same for the list of nodes, and for the pod itself.
 const OTHERS_AGE: SignedDuration = SignedDuration::from_secs(10);
-/// A kubelet that came back has renewed its Lease by then; or, without one, reported its node.
-const GREETING: SignedDuration = SignedDuration::from_millis(100);
-const REPORT: SignedDuration = SignedDuration::from_secs(10);
 /// A node without a Lease must have been silent for as long.
 const SILENCE: Duration = Duration::from_secs(360);
 
@@ -42,17 +39,10 @@ pub fn judge(record: &Record, judgement: &mut Judgement) {
             }
         }
     }
-    for entry in &record.audit {
-        let ours = entry.user_agent.starts_with("nodefall") && entry.status == 200;
-        if let Some(truth) = entry.truth.as_ref().filter(|_| ours)
-            && truth.wanted_uid.as_ref() != Some(&truth.uid)
-        {
-            judgement.find("another uid", entry.at, format!("{entry:?}"));
-        }
-    }
 }
 
-type Broken = (&'static str, String);
+/// Which rule is broken, and why.
+pub type Broken = (&'static str, String);
 
 /// One destructive call, and what its replica asked before.
 struct Case<'r> {
@@ -71,10 +61,10 @@ impl<'r> Case<'r> {
         let uid = self.asked_uid()?;
         let pod = self.pod(&uid)?;
         let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
-        let asked = self.node_allows(node, &pod)?;
+        let evidence = self.node_allows(node, &pod)?;
         self.guard_allows(node)?;
-        self.never_ready_since(node, asked)?;
-        self.truth_allows(node, &pod, asked, judgement)
+        self.never_ready_since(node, evidence.asked)?;
+        truth::when_sent(self.record, self.call, &evidence, judgement)
     }
 
     /// The call is one of the two that are known, and bound to a UID.
@@ -196,8 +186,8 @@ impl<'r> Case<'r> {
         }
     }
 
-    /// The node is gone by what its Node and Lease said; when the older of the two was asked for.
-    fn node_allows(&self, node: &str, pod: &Value) -> Result<Timestamp, Broken> {
+    /// The node is gone by what its Node and Lease said.
+    fn node_allows(&self, node: &str, pod: &Value) -> Result<Evidence, Broken> {
         let newest = |ask: Ask| {
             let mut reads = self.answered(NODE_AGE);
             reads.find(|(it, answer)| it.ask == ask && matches!(answer.status, 200 | 404))
@@ -207,7 +197,10 @@ impl<'r> Case<'r> {
         if answer.status == 404 {
             let only_finalizers = matches!(self.call.ask, Ask::Patch(..)) && reads::forced(pod);
             return match only_finalizers {
-                true => Ok(asked.sent),
+                true => Ok(Evidence {
+                    asked: asked.sent,
+                    removed: true,
+                }),
                 false => Err((
                     "removed node",
                     "only finalizers may be cleared there".to_owned(),
@@ -233,7 +226,10 @@ impl<'r> Case<'r> {
         if !silent {
             return Err(("kubelet speaks", format!("{:?}", reads::lease_age(lease))));
         }
-        Ok(asked.sent.min(lease_asked.sent))
+        Ok(Evidence {
+            asked: asked.sent.min(lease_asked.sent),
+            removed: false,
+        })
     }
 
     /// Few enough nodes were not Ready, by the list as it was read last. One that arrived at the very
@@ -285,50 +281,5 @@ impl<'r> Case<'r> {
             )),
             None => Ok(()),
         }
-    }
-
-    /// The containers did not run on a node with power; or the API could not know it.
-    fn truth_allows(
-        &self,
-        node: &str,
-        pod: &Value,
-        asked: Timestamp,
-        judgement: &mut Judgement,
-    ) -> Result<(), Broken> {
-        let Some(truth) = &self.call.truth else {
-            return Ok(());
-        };
-        if pod["metadata"]["uid"] != truth.uid || !(truth.runs && truth.power) {
-            return Ok(());
-        }
-        let speaks = self
-            .record
-            .speaks
-            .get(node)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let mut plans = self.record.history.layout.nodes.iter();
-        let leased = plans.any(|plan| plan.name == node && plan.lease);
-        let greeting = if leased { GREETING } else { REPORT };
-        // What the API server was asked is as old as the reads.
-        let then = speaks
-            .iter()
-            .take_while(|(at, _)| *at + greeting <= asked)
-            .last();
-        if !truth.reachable {
-            judgement.count("a living pod cut off");
-        } else if !truth.kubelet {
-            judgement.count("a living pod without kubelet");
-        } else if matches!(self.call.ask, Ask::Patch(..)) && reads::forced(pod) {
-            judgement.count("a living pod already deleted");
-        } else if then.is_some_and(|(_, speaks)| !speaks) {
-            judgement.count("a living pod just back");
-        } else {
-            return Err((
-                "harm",
-                format!("{truth:?}, and its kubelet spoke at {then:?}"),
-            ));
-        }
-        Ok(())
     }
 }

@@ -4,11 +4,15 @@
 use super::Judgement;
 use crate::config::Config;
 use crate::record::Record;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
 use nodefall::demo::objects::{
-    has_unreachable_taint, is_node_ready, is_pod_ready, node_name, terminating, uid,
+    has_unreachable_taint, is_node_ready, is_pod_ready, node_name, node_ready, terminating, uid,
 };
 use nodefall::demo::world::{Key, World, controller, key};
+
+/// How long a node without a Lease must have been silent.
+const SILENCE: SignedDuration = SignedDuration::from_secs(360);
 
 /// Something that is not done yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +111,7 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
         Some(Excuse::Removed)
     } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
         Some(Excuse::NotTainted)
-    } else if is_pod_ready(pod) && !terminating(pod) {
+    } else if is_pod_ready(pod) && !terminating(pod) && !spoke_lately(world, name) {
         Some(Excuse::PodReady)
     } else {
         None
@@ -118,6 +122,15 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
         node: name.to_owned(),
         excuse,
     })
+}
+
+/// Whether a node without a Lease reported less than 6 minutes ago, by its own clock: that holds it, and
+/// passes.
+fn spoke_lately(world: &World, node: &str) -> bool {
+    let leased = world.leases.contains_key(&key("kube-node-lease", node));
+    let ready = world.nodes.get(&key("", node)).and_then(node_ready);
+    let last = ready.and_then(|ready| ready.last_heartbeat_time.as_ref());
+    !leased && last.is_some_and(|last| world.now.duration_since(last.0) < SILENCE)
 }
 
 /// Pods that their StatefulSets want, and that are not Ready anywhere.
@@ -178,23 +191,39 @@ pub fn judge(record: &Record, judgement: &mut Judgement) {
             judgement.find("lost", record.end, what);
             continue;
         };
-        judgement.count("left with a right reason");
-        for (replica, status) in &record.told {
-            let nodes = status["nodes"].as_array().into_iter().flatten();
-            let held = nodes.filter(|it| it["node"] == left.node.as_str());
-            let reasons = held.filter_map(|it| it["held"]["reason"].as_str());
-            for reason in reasons {
-                // A pod's own excuse may stand behind one of its sibling.
-                let others = record.left.iter().filter(|other| other.node == left.node);
-                let mut right = others.filter_map(|other| other.excuse);
-                let right = right.any(|it| it.reasons().contains(&reason));
-                if !right && !excuse.reasons().is_empty() {
-                    let what = format!("{replica} holds {left:?} for {reason}");
-                    judgement.find("wrong reason", record.end, what);
-                }
+        // A pod's own excuse may stand behind one of its sibling.
+        let siblings = record.left.iter().filter(|other| other.node == left.node);
+        let excuses = siblings.filter_map(|other| other.excuse);
+        let right: Vec<_> = excuses.flat_map(Excuse::reasons).collect();
+        if excuse.reasons().is_empty() {
+            judgement.count("left, and nothing to be held");
+            continue;
+        }
+        let held = held(record, &left.node);
+        for (replica, reason) in &held {
+            if !right.contains(&reason) {
+                let what = format!("{replica} holds {left:?} for {reason}");
+                judgement.find("wrong reason", record.end, what);
             }
         }
+        match held.is_empty() && excuse != Excuse::Removed {
+            true => judgement.find("not held", record.end, format!("{left:?}")),
+            false => judgement.count("left with a right reason"),
+        }
     }
+}
+
+/// Which replicas hold a node, and why.
+fn held<'r>(record: &'r Record, node: &str) -> Vec<(&'r str, &'r str)> {
+    let mut held = Vec::new();
+    for (replica, status) in &record.told {
+        let nodes = status["nodes"].as_array().into_iter().flatten();
+        let reasons = nodes
+            .filter(|it| it["node"] == node)
+            .filter_map(|it| it["held"]["reason"].as_str());
+        held.extend(reasons.map(|reason| (replica.as_str(), reason)));
+    }
+    held
 }
 
 fn about(record: &Record, node: &str) -> String {

@@ -5,6 +5,7 @@ pub mod harm;
 pub mod loss;
 pub mod noise;
 mod reads;
+mod truth;
 
 use crate::record::Record;
 use jiff::Timestamp;
@@ -47,7 +48,15 @@ impl Judgement {
 /// Judges what was played.
 pub fn judge(record: &Record) -> Judgement {
     let mut judgement = Judgement::default();
+    // What never happened is told, too.
+    judgement
+        .counts
+        .extend(truth::POSSIBLE.map(|what| (what, 0)));
+    for what in &record.broken {
+        judgement.find("broken", record.end, what.clone());
+    }
     harm::judge(record, &mut judgement);
+    truth::when_done(record, &mut judgement);
     loss::judge(record, &mut judgement);
     noise::judge(record, &mut judgement);
     judgement

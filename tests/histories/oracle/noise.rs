@@ -1,7 +1,7 @@
 //! No noise: how much is asked, how often, and how much is kept.
 
 use super::Judgement;
-use crate::record::Record;
+use crate::record::{Record, Rest};
 use crate::wire::{Ask, Call};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -18,20 +18,28 @@ const ABOUT_POD: usize = 45;
 /// The same about one node: its Node and its Lease, when it is looked at and while it is acted on.
 const ABOUT_NODE: usize = 25;
 
-/// Lists of the nodes, or of a namespace's pods; Events; and the rights at the start.
+/// Lists of the nodes, or of a namespace's pods; Events; and the rights at the start. Besides, one or
+/// two for each node that strangers tell of.
 const OTHERS: usize = 60;
 
 /// DELETEs of one pod by one replica in a history: three to seven in each try, and a try after 5 s,
 /// 10 s, and so on to 5 minutes.
 const DELETES: usize = 90;
 
+/// What one remediation of a pod may take: in any 10 minutes a replica asks so often about its name while
+/// the replacement is waited for (two reads each 5 s), and so often for each second that the drawn
+/// options let it wait for a deletion and patch (the pod twice a second, in a few tries).
+const REMEDIATION: SignedDuration = SignedDuration::from_secs(600);
+const FOLLOWED: usize = 300;
+const EACH_SECOND: usize = 8;
+
 /// Judges the calls, and what is kept at the end.
 pub fn judge(record: &Record, judgement: &mut Judgement) {
     again(record, judgement);
     rate(record, judgement);
     kept(record, judgement);
-    if let Some(began) = record.rest {
-        rest(record, began, judgement);
+    if let Some(it) = &record.rest {
+        rest(record, it, judgement);
     }
 }
 
@@ -68,29 +76,48 @@ fn rate(record: &Record, judgement: &mut Judgement) {
     let interval = record.history.config.patch_interval.as_millis().max(1);
     // Each patch is followed by up to four reads, further and further apart.
     let patches = usize::try_from(5 * 10_000 / interval).unwrap_or(usize::MAX);
+    let config = &record.history.config;
+    let waits = (config.delete_timeout + config.patch_timeout).as_secs() as usize;
+    let remediation = FOLLOWED + EACH_SECOND * waits;
     let mut calls: BTreeMap<(Arc<str>, String), Vec<Timestamp>> = BTreeMap::new();
+    // The pods of one name that were deleted one after the other: each was a remediation.
+    let mut remediated: BTreeMap<(Arc<str>, String), BTreeSet<&[u8]>> = BTreeMap::new();
     for call in &record.calls {
         let who = (call.replica.clone(), subject(&call.ask));
+        if let Ask::Delete(..) = call.ask {
+            let bodies = remediated.entry(who.clone()).or_default();
+            bodies.insert(&call.body);
+        }
         calls.entry(who).or_default().push(call.sent);
     }
     for ((replica, subject), times) in calls {
         let bound = match subject.split(' ').next() {
             Some("pod") => ABOUT_POD + patches,
             Some("node") => ABOUT_NODE,
-            _ => OTHERS,
+            _ => OTHERS + 2 * record.history.strangers(),
         };
-        let most = (0..times.len()).map(|first| {
-            let window = times[first..].iter();
-            window
-                .take_while(|at| at.duration_since(times[first]) < WINDOW)
-                .count()
-        });
-        let most = most.max().unwrap_or_default();
+        let most = most_within(&times, WINDOW);
         if most > bound {
             let what = format!("{replica} asked {most} times about {subject} within 10 s");
             judgement.find("too many calls", times[0], what);
         }
+        let done = remediated.get(&(replica.clone(), subject.clone()));
+        let bound = remediation * done.map_or(1, BTreeSet::len);
+        let most = most_within(&times, REMEDIATION);
+        if subject.starts_with("pod ") && most > bound {
+            let what = format!("{replica} asked {most} times about {subject} within 10 minutes");
+            judgement.find("too many calls", times[0], what);
+        }
     }
+}
+
+/// The most of these moments, in order, that lie within so long a time.
+fn most_within(times: &[Timestamp], window: SignedDuration) -> usize {
+    let within = |first: usize| {
+        let until = times[first] + window;
+        times.partition_point(|at| *at < until) - first
+    };
+    (0..times.len()).map(within).max().unwrap_or_default()
 }
 
 /// What a call is about, in a word, and which.
@@ -112,10 +139,10 @@ fn subject(ask: &Ask) -> String {
 /// Suspects, remediations and tasks are bounded by what there is.
 fn kept(record: &Record, judgement: &mut Judgement) {
     let nodes = record.history.layout.nodes.len();
-    // Besides the nodes, the few names that nobody has.
-    let suspects = (record.history.replicas * (nodes + 3)) as f64;
-    if record.suspected > suspects {
-        let what = format!("{} of {nodes} nodes are suspected", record.suspected);
+    // Each replica suspects at most the nodes, and what strangers told it of.
+    let named = nodes + record.history.strangers();
+    if record.suspected > (record.history.replicas * named) as f64 {
+        let what = format!("{} of {named} are suspected", record.suspected);
         judgement.find("too many suspects", record.end, what);
     }
     for (replica, status) in &record.told {
@@ -125,7 +152,9 @@ fn kept(record: &Record, judgement: &mut Judgement) {
         }
     }
     let (tasks, lives) = record.tasks;
-    let bound = 8 + 8 * lives + recent(record, record.end);
+    // Two for each node that is looked at; strangers may tell of many at once.
+    let looks = 2 * record.history.strangers().min(32);
+    let bound = 8 + 8 * lives + looks + recent(record, record.end);
     if tasks > bound {
         let what = format!("{tasks} tasks of {lives} lives, more than {bound}");
         judgement.find("too many tasks", record.end, what);
@@ -139,47 +168,37 @@ fn recent(record: &Record, until: Timestamp) -> usize {
     calls.collect::<BTreeSet<_>>().len()
 }
 
-/// At rest a sweep costs a list of nodes and a list of pods in each namespace. A node that a sweep
-/// found, or that is held or suspected, is looked at every 15 s at most, twice as often while it comes and goes; and so often the guard is
-/// asked about those that it holds.
-fn rest(record: &Record, began: Timestamp, judgement: &mut Judgement) {
+/// At rest a sweep costs a list of nodes and a list of pods in each namespace. A node that is not
+/// Ready, held or suspected is looked at every 15 s at most, twice as often while it comes and goes;
+/// and so often the guard is asked about those that it holds.
+fn rest(record: &Record, rest: &Rest, judgement: &mut Judgement) {
     let config = &record.history.config;
-    let seconds = record.end.duration_since(began).as_secs() as usize;
+    let seconds = record.end.duration_since(rest.began).as_secs() as usize;
     let namespaces = config.namespaces();
     let period = config
         .period
         .map_or(seconds, |period| period.as_secs() as usize);
     let sweeps = seconds / period.max(1) + 1;
     let every = period.min(15);
-    let mut asked: BTreeMap<Arc<str>, Vec<&Ask>> = BTreeMap::new();
+    let looks = rest.troubled.len() * (2 * seconds / every + 10) * (3 + namespaces);
+    let follows = recent(record, rest.began) * seconds / 5 * 4;
+    let usual = sweeps * (1 + namespaces) + seconds / 15 + 5 + looks + follows;
+    // A loop asks many times more; what ends just then may ask a little more.
+    let bound = 2 * usual;
+    let mut asked: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
     let told = |call: &&Call| matches!(call.ask, Ask::Event | Ask::Review);
-    let asks = record
-        .calls
-        .iter()
-        .filter(|call| call.sent > began && !told(call));
-    for call in asks {
-        asked
-            .entry(call.replica.clone())
-            .or_default()
-            .push(&call.ask);
+    let calls = record.calls.iter().filter(|call| call.sent > rest.began);
+    for call in calls.filter(|call| !told(call)) {
+        *asked.entry(&call.replica).or_default() += 1;
     }
     for (replica, asks) in asked {
         judgement.count("replicas watched at rest");
-        let nodes: BTreeSet<_> = asks
-            .iter()
-            .filter(|ask| matches!(ask, Ask::Node(_)))
-            .collect();
-        let looks = nodes.len() * (2 * seconds / every + 10) * (3 + namespaces);
-        let follows = recent(record, began) * seconds / 5 * 4;
-        let usual = sweeps * (1 + namespaces) + seconds / 15 + 5 + looks + follows;
-        // A loop asks many times more; what ends just then may ask a little more.
-        let bound = 2 * usual;
-        if asks.len() > bound {
+        if asks > bound {
             let what = format!(
-                "{replica} asked {} times in {seconds} s, more than {bound}, about {nodes:?}",
-                asks.len()
+                "{replica} asked {asks} times in {seconds} s, more than {bound}; in trouble were {:?}",
+                rest.troubled
             );
-            judgement.find("restless", began, what);
+            judgement.find("restless", rest.began, what);
         }
     }
 }

@@ -30,6 +30,14 @@ async fn what_is_left_needs_a_right_reason() {
         rogue.broken(storm(), &[("r", told("node_ready"))]),
         ["wrong reason"]
     );
+    // Somebody must hold it.
+    assert_eq!(rogue.broken(storm(), &[]), ["not held"]);
+    assert_eq!(
+        rogue.broken(storm(), &[("r", json!({"nodes": []}))]),
+        ["not held"]
+    );
+    let removed = vec![stays(Some(Excuse::Removed))];
+    assert!(rogue.broken(removed, &[]).is_empty());
     // The truth behind it: the pod is found, and nothing excuses it.
     let found = rogue
         .cluster

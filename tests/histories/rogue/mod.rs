@@ -3,6 +3,8 @@
 
 mod acts;
 mod ends;
+mod noise;
+mod truths;
 
 use crate::draw::History;
 use crate::oracle::judge;
@@ -143,6 +145,17 @@ impl Rogue {
             .edit(|world| world.update::<Node>(&key("", NODE), "kubectl", change));
     }
 
+    /// The API lies from now on: the node is well, its pod runs there, and everything reads as if both
+    /// were gone.
+    fn lies(&self) {
+        let uid = self.uid.clone();
+        self.cluster.edit(|world| {
+            let machine = world.machines.get_mut(NODE).expect("a machine");
+            (machine.power, machine.kubelet) = (true, true);
+            machine.running.insert(uid);
+        });
+    }
+
     /// The node reads Ready from now on.
     fn reads_ready(&self) {
         self.edit_node(|node| {
@@ -153,12 +166,12 @@ impl Rogue {
         });
     }
 
-    /// The rules that are broken, each once.
-    fn broken(&self, left: Vec<Left>, told: &[(&str, Value)]) -> Vec<&'static str> {
+    /// What was done so far, and at the end `left` undone.
+    fn record(&self, left: Vec<Left>, told: &[(&str, Value)]) -> Record {
         let told = told
             .iter()
             .map(|(replica, told)| ((*replica).to_owned(), told.clone()));
-        let record = Record {
+        Record {
             history: self.history.clone(),
             calls: self.wire.calls().clone(),
             audit: self.cluster.audit(),
@@ -167,15 +180,25 @@ impl Rogue {
             told: told.collect(),
             suspected: 0.0,
             rest: None,
+            broken: Vec::new(),
             tasks: (0, 1),
             end: self.cluster.now(),
             lines: Vec::new(),
-        };
-        let mut rules: Vec<_> = judge(&record).findings.iter().map(|it| it.rule).collect();
-        rules.sort_unstable();
-        rules.dedup();
-        rules
+        }
     }
+
+    /// The rules that are broken, each once.
+    fn broken(&self, left: Vec<Left>, told: &[(&str, Value)]) -> Vec<&'static str> {
+        rules(&self.record(left, told))
+    }
+}
+
+/// The rules that a record shows broken, each once.
+fn rules(record: &Record) -> Vec<&'static str> {
+    let mut rules: Vec<_> = judge(record).findings.iter().map(|it| it.rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
 }
 
 fn plan() -> Plan {
