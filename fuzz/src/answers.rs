@@ -16,22 +16,30 @@ use wire::Asked;
 /// Lease, the Table of nodes, the list of pods, a pod, a StatefulSet, and to what is destructive. One
 /// that begins with three digits and a blank has that status; one that is missing is 404.
 pub fn check(input: &[u8]) {
+    touched(input);
+}
+
+/// The same; returns the methods of what was asked that destroys.
+pub fn touched(input: &[u8]) -> Vec<Method> {
     let answers: Vec<_> = super::parts(input).into_iter().map(answer).collect();
     let told: Option<Vec<_>> = answers
         .iter()
         .map(|(status, body)| Some((*status, oracle::json(body)?)))
         .collect();
     let Some(told) = told else {
-        return;
+        return Vec::new();
     };
     let (asked, page) = wire::run(remediate(answers));
+    let mut touched = Vec::new();
     for asked in asked.iter().filter(|asked| asked.is_destructive()) {
         assert_eq!(harm(asked, &told), None, "{asked:?}");
+        touched.push(asked.method.clone());
     }
     for asked in &asked {
         assert!(is_ours(asked), "{asked:?}");
     }
     assert_short(&serde_json::from_slice(&page).expect("JSON"));
+    touched
 }
 
 /// Whatever is told is told in short lines.

@@ -11,13 +11,18 @@ use std::time::Duration;
 
 /// The input: a Node and a Lease, with a line `---` between them; without it there is no Lease.
 pub fn check(input: &[u8]) {
+    is_gone(input);
+}
+
+/// The same; returns whether the node is judged gone.
+pub fn is_gone(input: &[u8]) -> bool {
     let (node, lease) = match super::parts(input).as_slice() {
         [node] => (*node, None),
         [node, lease, ..] => (*node, Some(*lease)),
-        [] => return,
+        [] => return false,
     };
     let Some((node_read, lease_read)) = read(node, lease) else {
-        return;
+        return false;
     };
     let names = |name: &str| [name.to_owned()].into();
     let fleet = Arc::new(Fleet {
@@ -44,16 +49,19 @@ pub fn check(input: &[u8]) {
     match judge(NODE, &evidence, &memory, MaxUnreachable::Percent(49), now) {
         Verdict::Gone { why, .. } => {
             super::assert_line(&why, 1000);
-            let (Some(node), Some(lease)) =
+            if let (Some(node), Some(lease)) =
                 (oracle::json(node), oracle::json(lease.unwrap_or(b"")))
-            else {
-                return;
-            };
-            let lease = evidence.lease.object.map(|_| lease);
-            let doubt = oracle::node_speaks_for_itself(&node, lease.as_ref(), wire::now());
-            assert_eq!(doubt, None, "judged gone: {why}");
+            {
+                let lease = evidence.lease.object.map(|_| lease);
+                let doubt = oracle::node_speaks_for_itself(&node, lease.as_ref(), wire::now());
+                assert_eq!(doubt, None, "judged gone: {why}");
+            }
+            true
         }
-        Verdict::Hold(_, why) => super::assert_line(&why, 1000),
+        Verdict::Hold(_, why) => {
+            super::assert_line(&why, 1000);
+            false
+        }
         Verdict::Removed => panic!("there is a Node"),
     }
 }

@@ -68,8 +68,11 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
 /// As kube makes one, but for the bounds above and without its retries: a DELETE must not be repeated
 /// behind our back when its judgement is stale.
 fn client(config: &Config) -> Result<Client, Box<dyn Error>> {
-    if let Some(proxy) = &config.proxy_url {
-        return Err(format!("the proxy {proxy} cannot be used").into());
+    if config.proxy_url.is_some() {
+        // Its URL may hold a password.
+        let why = "no proxy can be used; take proxy-url out of the kubeconfig, or HTTPS_PROXY out of \
+                   the environment";
+        return Err(why.into());
     }
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -104,8 +107,12 @@ mod tests {
 
     const AT_ONCE: usize = 100;
 
+    fn url(address: std::net::SocketAddr) -> http::Uri {
+        format!("http://{address}").parse().expect("a URL")
+    }
+
     /// Answers one request after another, each once so many have come.
-    async fn answer(mut stream: TcpStream, all: &Barrier) -> std::io::Result<()> {
+    async fn answer(mut stream: TcpStream, all: &Barrier, answer: &[u8]) -> std::io::Result<()> {
         let mut request = Vec::new();
         loop {
             while !request.ends_with(b"\r\n\r\n") {
@@ -115,51 +122,66 @@ mod tests {
             }
             request.clear();
             all.wait().await;
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
             stream.write_all(answer).await?;
         }
     }
 
-    #[tokio::test]
-    async fn of_many_connections_only_some_are_kept() {
+    /// A server that answers so, to `at_once` requests at a time; and how many connections are open.
+    async fn serve(
+        says: &'static [u8],
+        at_once: usize,
+    ) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (all, open) = (
-            Arc::new(Barrier::new(AT_ONCE)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let now_open = open.clone();
+        let (all, open) = (Arc::new(Barrier::new(at_once)), Arc::default());
+        let now_open: Arc<AtomicUsize> = Arc::clone(&open);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (all, open) = (all.clone(), open.clone());
                 open.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     // Whoever hangs up may do so by a reset.
-                    let _ = answer(stream, &all).await;
+                    let _ = answer(stream, &all, says).await;
                     open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        let url = format!("http://{address}").parse().expect("a URL");
-        let client = client(&Config::new(url)).expect("a client");
-        let ask = |_| {
-            let client = client.clone();
-            async move {
-                let request = http::Request::get("/version").body(Body::empty());
-                let answer = client.send(request.expect("a request")).await;
-                let body = answer.expect("an answer").into_body().collect().await;
-                assert_eq!(body.expect("a body").to_bytes(), "{}");
-            }
-        };
-        let asked: JoinSet<()> = (0..AT_ONCE).map(ask).collect();
-        asked.join_all().await;
-        let kept = async {
-            while now_open.load(Ordering::SeqCst) > IDLE {
+        (address, now_open)
+    }
+
+    async fn get(client: &Client) -> Result<(), String> {
+        let request = http::Request::get("/version").body(Body::empty());
+        let answer = client.send(request.expect("a request")).await;
+        let body = answer.map_err(|error| chain(&error))?.into_body();
+        let body = body.collect().await.map_err(|error| chain(&error))?;
+        assert_eq!(body.to_bytes(), "{}");
+        Ok(())
+    }
+
+    async fn come_down_to(open: &AtomicUsize, few: usize) {
+        let closed = async {
+            while open.load(Ordering::SeqCst) > few {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let patience = Duration::from_secs(30);
-        tokio::time::timeout(patience, kept).await.expect("few");
+        tokio::time::timeout(patience, closed)
+            .await
+            .expect("closed");
+    }
+
+    #[tokio::test]
+    async fn of_many_connections_only_some_are_kept() {
+        let says = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        let (address, open) = serve(says, AT_ONCE).await;
+        let client = client(&Config::new(url(address))).expect("a client");
+        let ask = |_| {
+            let client = client.clone();
+            async move { get(&client).await.expect("an answer") }
+        };
+        let asked: JoinSet<()> = (0..AT_ONCE).map(ask).collect();
+        asked.join_all().await;
+        come_down_to(&open, IDLE).await;
     }
 
     #[tokio::test]
@@ -179,6 +201,65 @@ mod tests {
         let answer = client.send(request.expect("a request")).await;
         assert_eq!(answer.expect("an answer").status(), 503);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    /// What is listening there never takes a connection: its queue is full.
+    #[tokio::test]
+    async fn a_connection_that_does_not_come_about_is_given_up() {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).expect("a port");
+        socket.listen(0).expect("a queue of one");
+        let address = socket.local_addr().expect("an address");
+        let address = address.as_socket().expect("an address");
+        let _queued = TcpStream::connect(address).await.expect("the one");
+        let client = client(&Config::new(url(address))).expect("a client");
+        let request = http::Request::get("/version").body(Body::empty());
+        // The kernel would try for two minutes.
+        let patience = Duration::from_secs(30);
+        let answer = client.send(request.expect("a request"));
+        let answer = tokio::time::timeout(patience, answer).await;
+        let error = answer.expect("given up").expect_err("no connection");
+        assert!(chain(&error).contains("deadline has elapsed"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_needs_is_closed_and_none_buffers_much() {
+        let (address, open) = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 1).await;
+        let asks = client(&Config::new(url(address))).expect("a client");
+        get(&asks).await.expect("an answer");
+        assert_eq!(open.load(Ordering::SeqCst), 1);
+        tokio::time::pause();
+        tokio::time::advance(IDLE_TIMEOUT - Duration::from_secs(1)).await;
+        tokio::time::resume();
+        get(&asks)
+            .await
+            .expect("an answer over the same connection");
+        assert_eq!(open.load(Ordering::SeqCst), 1);
+        tokio::time::pause();
+        tokio::time::advance(2 * IDLE_TIMEOUT).await;
+        tokio::time::resume();
+        come_down_to(&open, 0).await;
+
+        let mut long = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nlong: ".to_vec();
+        long.resize(BUFFER + 1, b'x');
+        long.extend(b"\r\n\r\n{}");
+        let (address, _) = serve(long.leak(), 1).await;
+        let asks = client(&Config::new(url(address))).expect("a client");
+        let error = get(&asks).await.expect_err("too long");
+        assert!(error.contains("message head is too large"), "{error}");
+    }
+
+    #[test]
+    fn a_proxy_is_refused_without_its_password() {
+        let mut config = Config::new("https://api.example.com".parse().expect("a URL"));
+        config.proxy_url = Some("http://me:secret@proxy.example.com".parse().expect("a URL"));
+        let line = client(&config).err().expect("refused").to_string();
+        assert!(
+            line.contains("proxy-url") && !line.contains("secret"),
+            "{line}"
+        );
     }
 
     #[tokio::test]

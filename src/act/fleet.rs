@@ -3,7 +3,7 @@
 use super::api::Api;
 use super::clock::Clock;
 use super::error::ApiError;
-use crate::decide::{Fleet, MaxUnreachable, NodeName};
+use crate::decide::{Fleet, NodeName};
 use crate::metrics::Metrics;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,19 +81,11 @@ impl FleetReader {
         }
     }
 
-    /// True when the last reading was sent at `since` or later and shows the node as Ready, whoever
-    /// asked for it.
-    pub fn showed_ready(&self, node: &NodeName, since: Duration) -> bool {
+    /// The last reading, whoever asked for it, if it was sent after `since`.
+    pub fn newer(&self, since: Duration) -> Option<Reading> {
         let last = self.last();
-        let reading = last.reading.as_ref();
-        reading.is_some_and(|reading| reading.shows_ready(node, since))
-    }
-
-    /// True when the last reading, whoever asked for it, forbids to act on the node.
-    pub fn forbids(&self, bound: MaxUnreachable, node: &NodeName) -> bool {
-        let last = self.last();
-        let reading = last.reading.as_ref();
-        reading.is_some_and(|reading| reading.fleet.permits(bound, node.as_str()).is_err())
+        let newer = |reading: &&Reading| reading.sent > since;
+        last.reading.as_ref().filter(newer).cloned()
     }
 
     /// What another caller brought, for one who asked at `asked`.

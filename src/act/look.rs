@@ -3,6 +3,7 @@
 
 use super::Context;
 use super::error::ApiError;
+use super::fleet::Reading;
 use crate::decide::{self, Answer, Evidence, Hold, Lease, Memory, Node, NodeName, Pod, Verdict};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ struct State {
     verdict: Verdict,
     /// When the Node and Lease reads were sent, in running time.
     sent: Duration,
+    /// The same of the list of nodes.
+    fleet_sent: Duration,
     /// True when something happened that the verdict does not explain.
     distrusted: bool,
 }
@@ -83,6 +86,7 @@ pub async fn look(
         memory,
         verdict: verdict.clone(),
         sent,
+        fleet_sent: fleet.sent,
         distrusted: false,
     };
     let watch = Watch {
@@ -103,19 +107,23 @@ impl Watch {
     /// Once the node was seen Ready, that stays the verdict.
     pub async fn verdict(&self) -> Verdict {
         let mut state = self.state.lock().await;
-        if state.verdict.held() == Some(Hold::NodeReady) || self.is_fresh(&state) {
+        if state.verdict.held() == Some(Hold::NodeReady) {
             return state.verdict.clone();
         }
-        match self.renew(&mut state).await {
-            Err((hold, why)) => Verdict::Hold(hold, why),
-            Ok(()) if self.is_fresh(&state) || state.verdict.held().is_some() => {
-                state.verdict.clone()
-            }
-            Ok(()) => {
-                let why = "the API server answers too slowly to act on what it says";
-                Verdict::Hold(Hold::SlowApi, why.to_owned())
-            }
+        if !self.is_fresh(&state)
+            && let Err((hold, why)) = self.renew(&mut state).await
+        {
+            return Verdict::Hold(hold, why);
         }
+        // A sweep, or another node's look, may have seen it come back, or others go.
+        if let Some(newer) = self.context.fleet.newer(state.fleet_sent) {
+            self.heed(&mut state, newer);
+        }
+        if !self.is_fresh(&state) && state.verdict.held().is_none() {
+            let why = "the API server answers too slowly to act on what it says";
+            return Verdict::Hold(Hold::SlowApi, why.to_owned());
+        }
+        state.verdict.clone()
     }
 
     /// Makes the next verdict rest on new reads: the pod was not what we thought.
@@ -136,24 +144,26 @@ impl Watch {
             tokio::join!(node_and_lease(context, &self.node), context.fleet.read(age));
         let ((node, lease), fleet) = (ends?, fleet.map_err(held)?);
         state.memory.note(&node, &lease, context.clock.running());
-        state.evidence.ready_in_fleet = fleet.shows_ready(&self.node, sent);
         // Pods that this process deleted meanwhile count as well.
         state.evidence.orphans = true;
         (state.evidence.node, state.evidence.lease) = (node, lease);
         state.distrusted = false;
-        (state.sent, state.evidence.fleet) = (sent, fleet.fleet);
-        state.verdict = judge(context, &self.node, &state.evidence, &state.memory);
+        state.sent = sent;
+        self.heed(state, fleet);
         Ok(())
+    }
+
+    /// Judges anew with this reading of the fleet.
+    fn heed(&self, state: &mut State, reading: Reading) {
+        state.evidence.ready_in_fleet = reading.shows_ready(&self.node, state.sent);
+        (state.fleet_sent, state.evidence.fleet) = (reading.sent, reading.fleet);
+        state.verdict = judge(&self.context, &self.node, &state.evidence, &state.memory);
     }
 
     /// True while the verdict may be acted on.
     fn is_fresh(&self, state: &State) -> bool {
         let now = self.context.clock.running();
-        !state.distrusted
-            && now.saturating_sub(state.sent) <= NODE_AGE
-            // A sweep, or another node's look, may have seen it come back, or others go.
-            && !self.context.fleet.showed_ready(&self.node, state.sent)
-            && !self.context.fleet.forbids(self.context.settings.max_unreachable, &self.node)
+        !state.distrusted && now.saturating_sub(state.sent) <= NODE_AGE
     }
 }
 

@@ -66,6 +66,11 @@ impl Bench {
     }
 
     fn start(&self, name: &str, options: &[&str]) -> Replica {
+        self.start_over(self.cluster.client_as(name), name, options)
+    }
+
+    /// A receiver that reaches the API server by that client.
+    pub fn start_over(&self, client: kube::Client, name: &str, options: &[&str]) -> Replica {
         let mut words = vec!["nodefall", "run"];
         if !options.iter().any(|o| o.starts_with("--namespace=")) {
             words.push("--namespace=monitoring");
@@ -80,7 +85,6 @@ impl Bench {
             panic!("bad options {options:?}")
         };
         let clock = Clock::simulated(self.cluster.now());
-        let client = self.cluster.client_as(name);
         let receiver = Receiver::new(options.settings, client, clock);
         let (router, work) = (receiver.router(), tokio::spawn(receiver.work()));
         Replica {

@@ -17,6 +17,7 @@ mod holds;
 mod leases;
 mod orphans;
 mod pace;
+mod panics;
 mod patch;
 mod replicas;
 mod restart;

@@ -47,7 +47,7 @@ fn bounds(source: &str) -> Vec<&str> {
     let words = source.lines().map(str::trim_start);
     let words = words.map(|line| line.strip_prefix("pub ").unwrap_or(line));
     let constants = words.filter_map(|line| line.strip_prefix("const ")?.split_once(": "));
-    let kinds = ["Duration", "(Duration", "usize", "u32", "u64"];
+    let kinds = ["Duration", "(Duration", "usize", "u32", "u64", "i32"];
     let bounds = constants.filter(|(_, kind)| kinds.iter().any(|k| kind.starts_with(k)));
     bounds.map(|(name, _)| name).collect()
 }
@@ -85,7 +85,7 @@ fn every_hold_and_every_skip_has_a_row() {
 fn every_bound_and_timeout_has_a_row() {
     let rows = rows();
     let mut count = 0;
-    for (place, source) in ["src/decide", "src/act", "src/serve"]
+    for (place, source) in ["src/decide", "src/act", "src/serve", "src/cli"]
         .into_iter()
         .flat_map(sources)
     {
