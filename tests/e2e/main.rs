@@ -10,6 +10,7 @@ mod holds;
 mod interactive;
 mod many;
 mod outages;
+mod policy;
 mod record;
 mod removed;
 mod rights;
@@ -24,7 +25,7 @@ use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// In this order: the last ones read what all the others did.
+/// In this order: the rights and the record read what all the others before them did.
 const SCENARIOS: &[&[(&str, Scenario)]] = &[
     road::SCENARIOS,
     finalizers::SCENARIOS,
@@ -37,6 +38,7 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     many::SCENARIOS,
     rights::SCENARIOS,
     record::SCENARIOS,
+    policy::SCENARIOS,
 ];
 
 /// What is not about Nodefall: the simulated cluster of its other tests is as the real one.

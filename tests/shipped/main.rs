@@ -1,10 +1,11 @@
 //! What is shipped around the program is right by itself and fits together: Alertmanager's
-//! configuration, the rule, sample payloads, manifests, image, the table of guards.
+//! configuration, the rule, sample payloads, manifests, image, the table of guards, the rights.
 
 mod alertmanager;
 mod guards;
 mod manifests;
 mod payloads;
+mod rights;
 mod rules;
 
 use std::{
