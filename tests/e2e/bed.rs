@@ -239,6 +239,14 @@ impl Scene<'_> {
             }
             pods.is_empty().then_some(())
         });
+        for node in self
+            .cluster
+            .client
+            .list(&format!("/api/v1/nodes?{selector}"))
+        {
+            let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            self.cluster.remove_node(name);
+        }
         self.cluster.is_well(&NODES);
     }
 }

@@ -10,6 +10,7 @@ mod holds;
 mod interactive;
 mod many;
 mod outages;
+mod pod_security;
 mod policy;
 mod record;
 mod removed;
@@ -39,6 +40,7 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     rights::SCENARIOS,
     record::SCENARIOS,
     policy::SCENARIOS,
+    pod_security::SCENARIOS,
 ];
 
 /// What is not about Nodefall: the simulated cluster of its other tests is as the real one.
