@@ -1,5 +1,6 @@
 //! What is shipped around the program is right by itself and fits together: Alertmanager's
-//! configuration, the rule, sample payloads, manifests, image, the table of guards, the rights.
+//! configuration, the rule, sample payloads, manifests, image, the tables of guards and threats,
+//! the rights, the dependencies.
 
 mod alertmanager;
 mod guards;
@@ -7,6 +8,7 @@ mod manifests;
 mod payloads;
 mod rights;
 mod rules;
+mod supply_chain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
