@@ -152,6 +152,7 @@ fn each_role_is_bound_to_the_service_account_where_it_is() {
         }
     }
     assert_eq!(one("ServiceAccount")["metadata"]["namespace"], "monitoring");
+    assert_eq!(one("ServiceAccount")["automountServiceAccountToken"], false);
     assert_eq!(pod()["serviceAccountName"], "nodefall");
     assert_eq!(pod()["automountServiceAccountToken"], true);
 }
