@@ -94,8 +94,14 @@ fn as_shipped(scene: &mut Scene) {
     with_rights(scene, |scene| {
         let overlay = overlay(scene, &["admission-policy", "exact-names"]);
         scene.cluster.kubectl(&["apply", "-k", &overlay]);
-        let policy = format!("{GROUP}/validatingadmissionpolicies/nodefall");
-        let policy = scene.cluster.client.get(&policy).expect("the policy");
+        let path = format!("{GROUP}/validatingadmissionpolicies/nodefall");
+        let policy = eventually("the expressions are checked", PATIENCE, || {
+            let policy = scene.cluster.client.get(&path)?;
+            let checked = &policy["status"]["observedGeneration"];
+            (*checked == policy["metadata"]["generation"]).then_some(policy)
+        });
+        let warnings = &policy["status"]["typeChecking"]["expressionWarnings"];
+        assert!(warnings.is_null(), "{warnings}");
         let named = policy["spec"]["variables"][0]["expression"].as_str();
         let shipped = "{'monitoring': ['prometheus-k8s', 'alertmanager-main']}";
         assert_eq!(named, Some(shipped));
