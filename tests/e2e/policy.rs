@@ -234,6 +234,12 @@ fn stolen(scene: &mut Scene) {
         for (n, check) in checks.iter().enumerate() {
             assert!(needed.contains(&n), "nothing needs “{}”", message(check));
         }
+        // What the policy need not say: the API server refuses it to everybody.
+        for act in pods.refused_anyway() {
+            let answer = thief.tries(&act);
+            let is_plain = answer.status == 422 && refusal(&answer).is_none();
+            assert!(is_plain, "{}: {answer:?}", act.what);
+        }
         // None of all that had an effect, and now what is allowed has.
         assert_eq!(pods.are(scene.cluster), pods.uids());
         for (act, name) in [

@@ -193,6 +193,17 @@ impl Pods {
         ]
     }
 
+    /// What nobody may do to a pod that is being deleted.
+    pub fn refused_anyway(&self) -> Vec<Act> {
+        let mine = json!([FINALIZER, "example.com/mine"]);
+        let finalizers = json!({"metadata": {"finalizers": mine}});
+        let other = json!({"metadata": {"uid": "another", "finalizers": null}});
+        vec![
+            self.patch("a new finalizer", MERGE, finalizers),
+            self.patch("another UID", MERGE, other),
+        ]
+    }
+
     /// What a thief could try: the words of its refusal, and whether nothing else would refuse it.
     pub fn forbidden(&self) -> Vec<(&'static str, bool, Act)> {
         let one = "/api/v1/namespaces/monitoring/pods/owned-0";
