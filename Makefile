@@ -17,15 +17,16 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz mutants load
+.PHONY: help build docker test soak format vet demo cluster e2e bench bench-recovery fuzz deny mutants load
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
-build: ## the program for a cluster: static, small, without the demo
-	@.ci/setup
+build: ## the program for a cluster: static, small, without the demo; it says what it was built of
+	@.ci/setup release
 	$(if $(REVISION),NODEFALL_REVISION=$(REVISION)) RUSTFLAGS='-C target-feature=+crt-static' \
-	  cargo build --release --locked --target $(TARGET)
+	  cargo auditable build --release --locked --target $(TARGET)
+	@.ci/sbom target/$(TARGET)/release/nodefall
 	@ls -lh target/$(TARGET)/release/nodefall
 
 docker: build ## the image, with docker, podman or buildah; starts it once
@@ -65,6 +66,9 @@ e2e: ## the program on a real Kubernetes control plane, which is built from Go m
 	@.ci/setup e2e
 	cargo build --locked --package nodefall-testbed
 	cargo test --locked --features demo --test e2e
+
+deny: ## what the dependencies are: licences, versions, sources, and advisories where they can be had
+	@.ci/deny
 
 mutants: ## takes guards out one by one: does a test notice? BASE=COMMIT: those that changed
 	@.ci/mutants $(BASE)

@@ -103,3 +103,6 @@ fn wished(settings: &Settings) -> Vec<Right<'_>> {
     }
     rights
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What every scenario is played on, and how it is left.
 
+use crate::policy;
 use http::Method;
 use nodefall_testbed::audit::{Audit, Call, Mark};
 use nodefall_testbed::cluster::Cluster;
@@ -38,6 +39,8 @@ impl Bed {
     pub fn start() -> Self {
         let cluster = Cluster::start(Profile::QUICK, &NODES);
         cluster.install();
+        // What it refuses no scenario may need.
+        policy::enforce(&cluster);
         let begun = cluster.audit().mark();
         Self { cluster, begun }
     }
@@ -208,6 +211,8 @@ impl Scene<'_> {
         ] {
             client.delete(&format!("{path}?{selector}"), &Value::Null);
         }
+        let bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+        client.delete(&format!("{bindings}?{selector}"), &Value::Null);
         for namespace in client.list(&format!("/api/v1/namespaces?{selector}")) {
             let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
             client.delete(&format!("/api/v1/namespaces/{name}"), &Value::Null);
@@ -216,6 +221,8 @@ impl Scene<'_> {
             let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/{kind}?{selector}");
             client.delete(&path, &background);
         }
+        let jobs = format!("/apis/batch/v1/namespaces/{NAMESPACE}/jobs?{selector}");
+        client.delete(&jobs, &background);
         eventually("the scenario's pods are gone", PATIENCE, || {
             let path = format!("/api/v1/namespaces/{NAMESPACE}/pods?{selector}");
             let pods = client.list(&path);
@@ -232,6 +239,14 @@ impl Scene<'_> {
             }
             pods.is_empty().then_some(())
         });
+        for node in self
+            .cluster
+            .client
+            .list(&format!("/api/v1/nodes?{selector}"))
+        {
+            let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            self.cluster.remove_node(name);
+        }
         self.cluster.is_well(&NODES);
     }
 }

@@ -10,6 +10,8 @@ mod holds;
 mod interactive;
 mod many;
 mod outages;
+mod pod_security;
+mod policy;
 mod record;
 mod removed;
 mod rights;
@@ -24,7 +26,7 @@ use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// In this order: the last ones read what all the others did.
+/// In this order: the rights and the record read what all the others before them did.
 const SCENARIOS: &[&[(&str, Scenario)]] = &[
     road::SCENARIOS,
     finalizers::SCENARIOS,
@@ -37,6 +39,8 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     many::SCENARIOS,
     rights::SCENARIOS,
     record::SCENARIOS,
+    policy::SCENARIOS,
+    pod_security::SCENARIOS,
 ];
 
 /// What is not about Nodefall: the simulated cluster of its other tests is as the real one.

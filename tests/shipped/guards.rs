@@ -1,19 +1,24 @@
-//! The table of guards leaves none out, and names only what exists.
+//! The table of guards leaves none out, and names only what exists; so does the table of threats.
 
 use super::*;
 use nodefall::decide::{Hold, Skip};
 
 const GUARDS: &str = "docs/guards.md";
 
-/// The rows of all its tables, each as its cells.
-fn rows() -> Vec<Vec<String>> {
-    let text = read(GUARDS);
+/// The threats, with what stops each.
+const THREATS: &str = "SECURITY.md";
+
+/// The rows of all tables of a page, each as its cells.
+fn rows(page: &str) -> Vec<Vec<String>> {
+    let text = read(page);
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
     let cells = |row: &str| {
         let row = row.strip_suffix(" |").expect("a row ends with a bar");
         row.split(" | ").map(str::to_owned).collect::<Vec<_>>()
     };
-    let rows = rows.map(cells).filter(|row| row[0] != "guard");
+    let rows = rows
+        .map(cells)
+        .filter(|row| !matches!(&*row[0], "guard" | "threat"));
     rows.collect()
 }
 
@@ -54,7 +59,7 @@ fn bounds(source: &str) -> Vec<&str> {
 
 #[test]
 fn every_row_names_places_and_tests_that_exist() {
-    for row in rows() {
+    for row in rows(GUARDS) {
         assert_eq!(row.len(), 5, "{row:?}");
         assert!(
             quoted(&row[1]).count() > 0 && quoted(&row[4]).count() > 0,
@@ -63,17 +68,33 @@ fn every_row_names_places_and_tests_that_exist() {
         for place in quoted(&row[1]) {
             assert!(repository(place).is_file(), "{place} does not exist");
         }
-        for test in quoted(&row[4]) {
-            let (file, name) = test.split_once("::").expect("FILE::TEST");
-            let is_there = read(file).contains(&format!("fn {name}("));
-            assert!(is_there, "{file} has no test {name}");
-        }
+        tests_exist(&row[4]);
+    }
+}
+
+/// Each test that a cell names, as FILE::TEST.
+fn tests_exist(cell: &str) {
+    for test in quoted(cell) {
+        let (file, name) = test.split_once("::").expect("FILE::TEST");
+        let is_there = read(file).contains(&format!("fn {name}("));
+        assert!(is_there, "{file} has no test {name}");
+    }
+}
+
+#[test]
+fn every_threat_names_tests_that_exist() {
+    let rows = rows(THREATS);
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(quoted(&row[3]).count() > 0, "{row:?}");
+        tests_exist(&row[3]);
     }
 }
 
 #[test]
 fn every_hold_and_every_skip_has_a_row() {
-    let rows = rows();
+    let rows = rows(GUARDS);
     let named: BTreeSet<_> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     let holds = Hold::ALL.iter().map(|hold| hold.as_str());
     for word in holds.chain(Skip::ALL.iter().map(|skip| skip.as_str())) {
@@ -83,7 +104,7 @@ fn every_hold_and_every_skip_has_a_row() {
 
 #[test]
 fn every_bound_and_timeout_has_a_row() {
-    let rows = rows();
+    let rows = rows(GUARDS);
     let mut count = 0;
     for (place, source) in ["src/decide", "src/act", "src/serve", "src/cli"]
         .into_iter()

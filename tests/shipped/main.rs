@@ -1,11 +1,14 @@
 //! What is shipped around the program is right by itself and fits together: Alertmanager's
-//! configuration, the rule, sample payloads, manifests, image, the table of guards.
+//! configuration, the rule, sample payloads, manifests, image, the tables of guards and threats,
+//! the rights, the dependencies.
 
 mod alertmanager;
 mod guards;
 mod manifests;
 mod payloads;
+mod rights;
 mod rules;
+mod supply_chain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
