@@ -7,9 +7,6 @@ LABEL org.opencontainers.image.title="nodefall" \
       org.opencontainers.image.description="Gets the StatefulSet pods of a Kubernetes node that lost power running again elsewhere" \
       org.opencontainers.image.licenses="Apache-2.0" \
       nodefall.io/sbom="/nodefall: section .dep-v0, as cargo auditable writes it"
-# One heap instead of one for each thread, and large buffers that go back to the kernel at once: half
-# the memory after a flood (docs/measurements.md).
-ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072
 COPY target/${TARGET}/release/nodefall /nodefall
 USER 65532:65532
 EXPOSE 9095

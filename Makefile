@@ -78,7 +78,7 @@ bench: build ## measures the released program: size, memory, speed; see docs/mea
 
 load: build ## load and misuse on loopback, and what they cost the released program; takes 5 minutes
 	ulimit -n $$(ulimit -Hn) && NODEFALL=$(CURDIR)/target/$(TARGET)/release/nodefall \
-	  env $$(sed -n 's/^ENV //p' Dockerfile) cargo bench --locked --features demo --bench load
+	  cargo bench --locked --features demo --bench load
 
 bench-recovery: build ## from a power loss to the replacement, beside Kubernetes alone; takes 40 minutes
 	@.ci/setup e2e

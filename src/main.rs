@@ -4,6 +4,11 @@ use nodefall::cli::{self, Command};
 use std::io::Write;
 use std::process::ExitCode;
 
+/// glibc's own keeps most of what a flood took between the few things that live on.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A mistake in the options.
 const USAGE: u8 = 2;
 
