@@ -5,6 +5,7 @@ mod bed;
 mod comeback;
 mod conversations;
 mod crashes;
+mod credentials;
 mod finalizers;
 mod holds;
 mod interactive;
@@ -33,6 +34,7 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     comeback::SCENARIOS,
     crashes::SCENARIOS,
     outages::SCENARIOS,
+    credentials::SCENARIOS,
     removed::SCENARIOS,
     many::SCENARIOS,
     rights::SCENARIOS,
