@@ -53,6 +53,13 @@ async fn a_good_change_is_in_force_and_a_broken_one_leaves_what_was() {
     let folder = Folder::new();
     let path = folder.config(&format!("basic_auth_users: {{alice: {HASH}}}"));
     let server = follow(&path);
+    let never = "nodefall_config_last_reload_success_timestamp_seconds 0";
+    let told = async {
+        while server.metrics.encode().lines().any(|line| line == never) {
+            tokio::time::sleep(TICK).await;
+        }
+    };
+    timeout(LONG, told).await.expect("the time is told");
     server.counted(GOOD).await;
     // alice:secret and bob:secret
     let (alice, bob) = (

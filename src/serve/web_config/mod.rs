@@ -101,7 +101,11 @@ impl WebConfig {
     /// Says once how the door stands.
     pub(super) fn tell(&self) {
         let in_force = self.in_force.borrow();
-        let (encrypted, asks) = (in_force.tls.is_some(), in_force.asks());
+        let everywhere = in_force.asks();
+        let (encrypted, asks) = (
+            in_force.tls.is_some(),
+            everywhere || in_force.webhook.is_some(),
+        );
         match (encrypted, asks) {
             (true, true) => tracing::info!("TLS and authentication are on"),
             (false, true) => tracing::warn!(
@@ -117,6 +121,11 @@ impl WebConfig {
                 "NO AUTHENTICATION and no TLS: whoever reaches this port can have any node looked at, \
                  and lift suspicions; give --web.config.file, and keep the NetworkPolicy until then"
             ),
+        }
+        if asks && !everywhere {
+            tracing::info!(
+                "only /webhook asks who calls; whoever reaches this port can read the rest"
+            );
         }
     }
 

@@ -275,3 +275,106 @@ fn a_bad_file_is_told_in_one_line_that_names_the_field_and_shows_no_secret() {
         .expect("no file");
     assert!(line.contains("No such file"), "{line}");
 }
+
+/// What is said of how the door stands.
+fn told(folder: &Folder, text: &str) -> String {
+    let written = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = written.clone();
+    let log = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || Writer(writer.clone()));
+    tracing::subscriber::with_default(log.finish(), || {
+        read(folder, text)
+            .unwrap_or_else(|why| panic!("{why}"))
+            .tell();
+    });
+    let written = written.lock().expect("no panic").clone();
+    String::from_utf8(written).expect("text")
+}
+
+struct Writer(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_open_door_is_told_loudly() {
+    let folder = Folder::with(&Ca::new());
+    folder.0.write("token", "t");
+    let tls = "tls_server_config: {cert_file: cert.pem, key_file: key.pem";
+    let verified = "client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert";
+    let (all, hook) = (
+        "nodefall: {bearer_token_files: [token]}",
+        "nodefall: {webhook: {bearer_token_files: [token]}}",
+    );
+    for (text, level, words, lines) in [
+        (String::new(), "WARN", "NO AUTHENTICATION and no TLS", 1),
+        (format!("{tls}}}"), "WARN", "TLS without authentication", 1),
+        // What nobody checks is no authentication.
+        (
+            format!("{tls}, client_auth_type: RequireAnyClientCert}}"),
+            "WARN",
+            "TLS without authentication",
+            1,
+        ),
+        (
+            format!("{tls}, {verified}}}"),
+            "INFO",
+            "TLS and authentication are on",
+            1,
+        ),
+        (all.to_owned(), "WARN", "authentication without TLS", 1),
+        (
+            format!("{tls}}}\n{all}"),
+            "INFO",
+            "TLS and authentication are on",
+            1,
+        ),
+        (
+            format!("{tls}}}\n{hook}"),
+            "INFO",
+            "only /webhook asks who calls",
+            2,
+        ),
+        (hook.to_owned(), "WARN", "authentication without TLS", 2),
+    ] {
+        let told = told(&folder, &text);
+        assert!(
+            told.contains(level) && told.contains(words),
+            "{text}: {told}"
+        );
+        assert_eq!(told.lines().count(), lines, "{text}: {told}");
+    }
+}
+
+#[test]
+fn the_example_of_the_readme_is_taken_as_it_is_written() {
+    let readme = include_str!("../../../README.md");
+    let example = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let example = example
+        .expect("an example")
+        .replace("$2y$10$...", &format!("'{HASH}'"));
+    assert!(example.contains(HASH) && example.contains("nodefall:"));
+    let (ca, folder) = (Ca::new(), Folder::new());
+    let pair = ca.server();
+    for (name, text) in [
+        ("tls.crt", &pair.cert),
+        ("tls.key", &pair.key),
+        ("ca.crt", &ca.pem()),
+        ("token", &"t".to_owned()),
+    ] {
+        folder.0.write(name, text);
+    }
+    let read = read(&folder, &example).unwrap_or_else(|why| panic!("{why}"));
+    assert!(read.live().now().asks());
+}
