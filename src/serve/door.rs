@@ -23,15 +23,17 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 
 /// Who is at the other end, as far as the connection shows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: Option<SocketAddr>,
     /// HTTP/2 was agreed on.
     pub(super) http2: bool,
     /// The names in its certificate, where the CA vouches for that.
     pub(super) verified: Option<Arc<[String]>>,
-    /// What it has in hand, where it speaks HTTP/2.
-    pub(super) exchanges: Option<Exchanges>,
+    /// What it has in hand, once it speaks HTTP/2; its stream looks there, too.
+    pub(super) exchanges: Arc<OnceLock<Exchanges>>,
+    /// What it may have in hand.
+    pub(super) limits: Limits,
 }
 
 /// A plain or an encrypted connection.
@@ -72,23 +74,21 @@ impl Door {
     /// Does what is in force asks for of a connection.
     async fn open(self, stream: TcpStream) -> io::Result<(Box<dyn Stream>, Peer)> {
         let address = stream.peer_addr().ok();
-        let watched = Arc::new(OnceLock::new());
-        let stream = self.connections.add(stream, watched.clone());
+        let exchanges = Arc::new(OnceLock::new());
+        let stream = self.connections.add(stream, exchanges.clone());
         let plain = Peer {
             address,
-            ..Peer::default()
+            http2: false,
+            verified: None,
+            exchanges,
+            limits: self.limits,
         };
         match self.live.as_ref().map(Live::now) {
             Some(in_force) if in_force.tls.is_some() => {
                 let shaken = timeout(self.patience, shake(&in_force, stream, plain)).await;
                 let late = || io::Error::from(io::ErrorKind::TimedOut);
                 let shaken = shaken.unwrap_or_else(|_| Err(late()));
-                let (stream, mut peer) = shaken.inspect_err(|error| self.failed(address, error))?;
-                if peer.http2 {
-                    let exchanges = watched.get_or_init(|| Exchanges::new(self.limits));
-                    peer.exchanges = Some(exchanges.clone());
-                }
-                Ok((stream, peer))
+                shaken.inspect_err(|error| self.failed(address, error))
             }
             _ => Ok((Box::new(stream), plain)),
         }

@@ -5,8 +5,9 @@
 use super::door::Peer;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use axum::http::{StatusCode, Version};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,13 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
 }
 
+impl Limits {
+    const NONE: Self = Self {
+        exchange: Duration::ZERO,
+        idle: Duration::ZERO,
+    };
+}
+
 /// The exchanges of one connection; a clone is the same set.
 #[derive(Clone, Debug)]
 pub(super) struct Exchanges(Arc<Mutex<State>>);
@@ -32,7 +40,7 @@ struct State {
     /// Numbers are given once.
     next: u64,
     begun: BTreeMap<u64, Instant>,
-    /// Since when there is none; a connection is new at first.
+    /// Since when there is none.
     quiet_since: Instant,
 }
 
@@ -99,12 +107,18 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Around every page.
+/// Around every page, those for probes included.
 pub(super) async fn watch(request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>();
-    let Some(exchanges) = peer.and_then(|peer| peer.exchanges.as_ref()) else {
+    let Some(peer) = peer.filter(|_| request.version() == Version::HTTP_2) else {
         return next.run(request).await;
     };
+    if !peer.http2 {
+        // Whoever knows how can speak it anywhere; it is offered under TLS only. The connection ends.
+        peer.exchanges.get_or_init(|| Exchanges::new(Limits::NONE));
+        return StatusCode::HTTP_VERSION_NOT_SUPPORTED.into_response();
+    }
+    let exchanges = peer.exchanges.get_or_init(|| Exchanges::new(peer.limits));
     let exchange = Arc::new(exchanges.begin());
     let response = next.run(request).await;
     response.map(|body| {

@@ -33,11 +33,16 @@ impl Rate {
         // The toolkit would let nobody in, and not say so.
         let burst = limit.burst.filter(|burst| *burst > 0);
         let burst = burst.ok_or("burst: at least 1 is needed, else nobody gets in")?;
-        Ok(Some(Self {
+        Ok(Some(Self::every(interval, burst)))
+    }
+
+    /// One each interval, and so many at once.
+    pub(super) fn every(interval: Duration, burst: u32) -> Self {
+        Self {
             interval,
             burst,
             tokens: Mutex::new((burst, Instant::now())),
-        }))
+        }
     }
 
     /// Takes one, where there is one.

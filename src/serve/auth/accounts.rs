@@ -2,6 +2,7 @@
 
 use super::memory::{Digest, Memory, Seal};
 use crate::act::TokenReviews;
+use crate::serve::rate::Rate;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -27,6 +28,13 @@ const AT_A_TIME: usize = 4;
 
 /// Questions that wait for their turn.
 const WAITING: usize = 16;
+
+/// New tokens are asked about 20 times a second, as often as the API server is asked anything that is not
+/// urgent.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// And so many times at once: the callers after a restart.
+const BURST: u32 = 20;
 
 /// How long one waits for its turn; a review takes up to 5 s more, and Alertmanager's peers wait 15 s.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,6 +67,7 @@ pub(super) struct Reviews {
     memory: Memory<Said>,
     free: Semaphore,
     waiting: Semaphore,
+    rate: Rate,
 }
 
 impl Reviews {
@@ -69,6 +78,7 @@ impl Reviews {
             memory: Memory::new(REMEMBERED),
             free: Semaphore::new(AT_A_TIME),
             waiting: Semaphore::new(WAITING),
+            rate: Rate::every(INTERVAL, BURST),
         }
     }
 
@@ -92,6 +102,10 @@ impl Reviews {
         let known = self.memory.get(&digest);
         if let Some(said) = known.as_ref().filter(|s| Instant::now() < s.fresh_until) {
             return Ok(said.user.clone());
+        }
+        // Who is known is not kept out by those who make tokens up.
+        if known.is_none() && !self.rate.take() {
+            return Err(Unknown::Busy);
         }
         match (self.ask(token, audience).await, known) {
             (Ok(user), _) => Ok(self.remember(digest, user, left)),

@@ -17,7 +17,7 @@ use crate::metrics::{AuthFailure, Metrics};
 use accounts::{Reviews, Unknown};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use memory::Seal;
@@ -87,11 +87,6 @@ impl Gate {
     async fn admit(&self, part: Part, request: &Parts) -> Result<(), Response> {
         let in_force = self.0.live.now();
         let peer = request.extensions.get::<Peer>();
-        // A client that knows beforehand can speak it anywhere: it is offered under TLS only.
-        if request.version == Version::HTTP_2 && !peer.is_some_and(|peer| peer.http2) {
-            let why = "HTTP/2 is not offered here: use HTTP/1.1";
-            return Err(pages::error(StatusCode::HTTP_VERSION_NOT_SUPPORTED, why));
-        }
         if !in_force.rate.as_ref().is_none_or(|rate| rate.take()) {
             // Alertmanager tries again after 503 only.
             let status = match part {

@@ -114,6 +114,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
 
     /// The next frame of these kinds, pings answered meanwhile; none once it is closed.
     async fn find(&mut self, kinds: &[u8]) -> Option<Frame> {
+        // Pings alone are no answer, however long they go on.
+        let found = timeout(LONG, self.search(kinds)).await;
+        found.expect("a frame, or an end")
+    }
+
+    async fn search(&mut self, kinds: &[u8]) -> Option<Frame> {
         loop {
             let next = self.next().await?;
             if kinds.contains(&next.kind) {
@@ -160,20 +166,26 @@ async fn it_is_spoken_where_it_was_agreed_on_and_nowhere_else() {
     let silent = Speaks::to(&ca);
     let stream = silent.connect(server.addresses[0]).await.expect("TLS");
     let mut uninvited = Http2::new(stream, &[]).await;
-    uninvited.get(1, "/metrics").await;
+    uninvited.get(1, "/-/healthy").await;
     let answer = uninvited.find(&[HEADERS]).await;
     assert!(!answer.is_some_and(|answer| answer.is_200()));
+    assert!(uninvited.find(&[]).await.is_none(), "closed");
     // Turned off, and without TLS, it is not there.
     let off = "http_server_config: {http2: false}";
     let (without, _) = served(&folder, &ca, off, Bounds::DEFAULT);
     let stream = speaks.connect(without.addresses[0]).await.expect("TLS");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let plain = Server::start(Bounds::DEFAULT);
-    let stream = tokio::net::TcpStream::connect(plain.addresses[0]).await;
-    let mut http2 = Http2::new(stream.expect("TCP"), &[]).await;
-    http2.get(1, "/metrics").await;
-    let answer = http2.find(&[HEADERS]).await;
-    assert!(!answer.is_some_and(|answer| answer.is_200()));
+    for address in [plain.addresses[0], plain.health] {
+        for path in ["/metrics", "/-/healthy"] {
+            let stream = tokio::net::TcpStream::connect(address).await;
+            let mut http2 = Http2::new(stream.expect("TCP"), &[]).await;
+            http2.get(1, path).await;
+            let answer = http2.find(&[HEADERS]).await;
+            assert!(!answer.is_some_and(|answer| answer.is_200()), "{path}");
+            assert!(http2.find(&[]).await.is_none(), "closed");
+        }
+    }
 }
 
 #[tokio::test]

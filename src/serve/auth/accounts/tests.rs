@@ -202,7 +202,7 @@ async fn four_questions_at_a_time_and_sixteen_that_wait() {
         asking.spawn(async move { user(&reviews, &token(&n.to_string())).await });
     }
     let mut busy = 0;
-    while busy < 100 - AT_A_TIME - WAITING {
+    while busy < 100 - BURST as usize {
         let answer = asking.join_next().await.expect("some").expect("no panic");
         assert_eq!(answer, Err(Unknown::Busy));
         busy += 1;
@@ -210,4 +210,30 @@ async fn four_questions_at_a_time_and_sixteen_that_wait() {
     // No time has passed: four are being asked about, and no other.
     assert_eq!(server.asked(), AT_A_TIME);
     assert_eq!(asking.len(), AT_A_TIME + WAITING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_made_up_are_asked_about_twenty_times_a_second_and_keep_no_known_one_out() {
+    let server = Server::default();
+    let reviews = server.reviews();
+    let known = token("{}");
+    assert!(
+        user(&reviews, &known)
+            .await
+            .is_ok_and(|user| user.is_some())
+    );
+    advance(FRESH).await;
+    for n in 0..10_000 {
+        let made_up = user(&reviews, &token(&n.to_string())).await;
+        assert!(matches!(made_up, Ok(Some(_)) | Err(Unknown::Busy)));
+        advance(Duration::from_millis(1)).await;
+    }
+    let most = 1 + BURST as usize + 10_000 / 50;
+    assert!(server.asked() <= most, "{} questions", server.asked());
+    assert!(server.asked() > most - 5, "{} questions", server.asked());
+    assert!(
+        user(&reviews, &known)
+            .await
+            .is_ok_and(|user| user.is_some())
+    );
 }
