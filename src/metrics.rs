@@ -3,7 +3,7 @@
 
 mod make;
 mod words;
-pub use words::{ApiErrorReason, Call};
+pub use words::{ApiErrorReason, AuthFailure, Call};
 
 use crate::decide::{
     AlertResult, AlertStatus, DeletionResult, Hold, PatchResult, RemediationResult, Skip,
@@ -44,6 +44,9 @@ pub struct Metrics {
     last_sweep: Gauge,
     sweeps: IntCounterVec,
     dry_run: IntGauge,
+    auth_failures: IntCounterVec,
+    config_good: IntGauge,
+    config_read: Gauge,
 }
 
 impl Metrics {
@@ -174,9 +177,29 @@ impl Metrics {
                 "nodefall_dry_run",
                 "1 when nothing is changed, only judged.",
             ),
+            auth_failures: counters(
+                &registry,
+                "nodefall_auth_failures_total",
+                "Requests and connections that were not let in, by why.",
+                &["reason"],
+            ),
+            config_good: gauge(
+                &registry,
+                "nodefall_config_last_reload_successful",
+                "0 when what --web.config.file says now is broken, and what it said before is in force.",
+            ),
+            config_read: register(
+                &registry,
+                Gauge::new(
+                    "nodefall_config_last_reload_success_timestamp_seconds",
+                    "When --web.config.file came in force, in Unix time; 0: there is none.",
+                ),
+            ),
             registry,
         };
         metrics.start_every_series();
+        // Also where there is no such file: nothing is broken.
+        metrics.config_good.set(1);
         metrics.describe_the_process();
         metrics
     }
@@ -209,6 +232,10 @@ impl Metrics {
         start(
             &self.webhook_requests,
             Code::ALL.iter().map(|word| word.as_str()),
+        );
+        start(
+            &self.auth_failures,
+            AuthFailure::ALL.iter().map(|word| word.as_str()),
         );
         start(
             &self.pods_skipped,
@@ -342,6 +369,22 @@ impl Metrics {
     /// Says whether nothing is changed, only judged.
     pub fn dry_run(&self, on: bool) {
         self.dry_run.set(i64::from(on));
+    }
+
+    /// Counts a caller that was not let in.
+    pub fn auth_failure(&self, reason: AuthFailure) {
+        self.auth_failures
+            .with_label_values(&[reason.as_str()])
+            .inc();
+    }
+
+    /// Says that a web configuration came in force, or, without a time, that the one that is there now
+    /// is broken.
+    pub fn config_read(&self, in_force: Option<Timestamp>) {
+        self.config_good.set(i64::from(in_force.is_some()));
+        if let Some(at) = in_force {
+            self.config_read.set(at.as_duration().as_secs_f64());
+        }
     }
 
     /// Everything in Prometheus' text format 0.0.4.

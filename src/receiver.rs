@@ -4,7 +4,7 @@ use crate::act::{self, Api, Clock, Context, Desk, Transport};
 use crate::cli::{ListenAddress, RunOptions};
 use crate::decide::AlertRules;
 use crate::metrics::Metrics;
-use crate::serve;
+use crate::serve::{self, Front, Listeners, WebConfig};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use std::future::Future;
@@ -21,18 +21,39 @@ pub fn run(options: RunOptions) -> Result<(), String> {
     runtime()?.block_on(async {
         let shutdown = Shutdown::catch().map_err(|e| format!("cannot catch signals: {e}"))?;
         let client = act::connect(options.kubeconfig.as_deref()).await?;
-        let mut listeners = Vec::new();
-        for address in &options.listen {
-            let listener = bind(address)?;
-            if let Ok(address) = listener.local_addr() {
-                tracing::info!(%address, "listening");
-            }
-            listeners.push(listener);
-        }
+        let web = match &options.web_config {
+            Some(path) => WebConfig::read(path)?,
+            None => WebConfig::open_to_all()?,
+        };
+        let listeners = Listeners {
+            all: open("--web.listen-address", &options.listen, "listening")?,
+            health: open(
+                "--web.health-listen-address",
+                &options.health_listen,
+                "listening for probes",
+            )?,
+        };
         let receiver = Receiver::new(options.settings, client, Clock::system());
-        let served = receiver.serve(listeners, shutdown.requested());
+        let served = receiver.serve(listeners, web, shutdown.requested());
         served.await.map_err(|error| format!("HTTP: {error}"))
     })
+}
+
+/// Listens on each, and says where.
+fn open(
+    option: &str,
+    addresses: &[ListenAddress],
+    what: &'static str,
+) -> Result<Vec<TcpListener>, String> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = bind(option, address)?;
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "{what}");
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
 }
 
 /// The threads of this process.
@@ -46,10 +67,10 @@ pub(crate) fn runtime() -> Result<Runtime, String> {
 }
 
 /// Listens where the operator said.
-pub(crate) fn bind(address: &ListenAddress) -> Result<TcpListener, String> {
+pub(crate) fn bind(option: &str, address: &ListenAddress) -> Result<TcpListener, String> {
     address
         .bind()
-        .map_err(|error| format!("--web.listen-address: cannot listen on {address}: {error}"))
+        .map_err(|error| format!("{option}: cannot listen on {address}: {error}"))
 }
 
 /// The parts of a receiver, joined.
@@ -79,9 +100,17 @@ impl Receiver {
         }
     }
 
-    /// The HTTP routes, to be called in memory.
-    pub fn router(&self) -> axum::Router {
-        serve::router(self.desk.clone(), self.metrics.clone(), self.alerts.clone())
+    /// The HTTP routes with that web configuration, to be called in memory.
+    pub fn router(&self, web: &WebConfig) -> axum::Router {
+        serve::router(self.front(), web)
+    }
+
+    fn front(&self) -> Front {
+        Front {
+            desk: self.desk.clone(),
+            metrics: self.metrics.clone(),
+            alerts: self.alerts.clone(),
+        }
     }
 
     /// Begins the orderly end: nothing new is taken, and the work comes to a safe point.
@@ -101,18 +130,18 @@ impl Receiver {
     /// A listener that cannot be used.
     pub async fn serve(
         &self,
-        listeners: Vec<TcpListener>,
+        listeners: impl Into<Listeners>,
+        web: WebConfig,
         stop: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
         // Aborted when HTTP ends first, with an error.
         let mut work = JoinSet::new();
         work.spawn(self.work());
-        let (desk, metrics) = (self.desk.clone(), self.metrics.clone());
         let mut broken = None;
         let worked = async {
             broken = work.join_next().await.and_then(Result::err);
         };
-        let http = serve::serve(listeners, desk, metrics, self.alerts.clone(), worked);
+        let http = serve::serve(listeners.into(), self.front(), web, worked);
         let stop = async {
             stop.await;
             self.drain();

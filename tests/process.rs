@@ -79,6 +79,23 @@ fn an_address_that_is_taken_is_one_line_and_status_1() {
     );
 }
 
+#[test]
+fn a_broken_web_configuration_is_one_line_and_status_1() {
+    let kubeconfig = Kubeconfig::new("broken");
+    for (path, words) in [
+        ("/nowhere/web.yml", "No such file"),
+        // JSON, which is YAML too.
+        (kubeconfig.0.as_str(), "\"apiVersion\" is not known here"),
+    ] {
+        let options = ["--pod", "a/b", "--web.config.file", path];
+        let output = nodefall(&[&["run", "--kubeconfig", &kubeconfig.0], &options[..]].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.starts_with("nodefall: --web.config.file "), "{said}");
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
+}
+
 /// A kubeconfig that leads nowhere, deleted at the end.
 struct Kubeconfig(String);
 

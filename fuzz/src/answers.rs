@@ -7,6 +7,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use nodefall::act::Clock;
 use nodefall::receiver::Receiver;
+use nodefall::serve::WebConfig;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tower::ServiceExt;
@@ -97,7 +98,7 @@ async fn remediate(answers: Vec<Reply>) -> (Vec<Asked>, Vec<u8>) {
     let request = Request::post("/webhook")
         .body(Body::from(alerts))
         .expect("a request");
-    let router = receiver.router();
+    let router = receiver.router(&WebConfig::open_to_all().expect("random numbers"));
     let taken = router.clone().oneshot(request).await.expect("an answer");
     assert_eq!(taken.status(), 202);
     tokio::time::sleep(Duration::from_secs(8)).await;

@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use nodefall::act::Clock;
 use nodefall::receiver::Receiver;
+use nodefall::serve::WebConfig;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -116,7 +117,11 @@ async fn post(body: Vec<u8>) -> (u16, Vec<u8>, Vec<String>) {
     let request = Request::post("/webhook")
         .body(Body::from(body))
         .expect("a request");
-    let answer = receiver.router().oneshot(request).await.expect("an answer");
+    let answer = receiver
+        .router(&WebConfig::open_to_all().expect("random numbers"))
+        .oneshot(request)
+        .await
+        .expect("an answer");
     let status = answer.status().as_u16();
     let answer = answer
         .into_body()

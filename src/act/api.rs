@@ -41,7 +41,7 @@ pub struct Right<'a> {
 /// The calls, over one [`Transport`].
 #[derive(Clone)]
 pub struct Api {
-    transport: Transport,
+    pub(super) transport: Transport,
 }
 
 impl Api {
@@ -271,7 +271,7 @@ impl Api {
     }
 }
 
-fn create(path: &str, body: Vec<u8>) -> Result<Http<Vec<u8>>, ApiError> {
+pub(super) fn create(path: &str, body: Vec<u8>) -> Result<Http<Vec<u8>>, ApiError> {
     Request::new(path)
         .create(&PostParams::default(), body)
         .map_err(build)

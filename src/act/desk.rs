@@ -5,6 +5,7 @@ use super::Context;
 use super::entry::{Entry, Order};
 use super::pass::Findings;
 use super::queue::State;
+use super::token_review::TokenReviews;
 use crate::decide::{Hold, NodeName};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,8 +65,13 @@ impl Desk {
     /// A desk whose loop does not run and that no API server stands behind.
     #[cfg(test)]
     pub(crate) fn idle(unready: &str) -> Self {
+        Self::idle_before(axum::Router::new(), unready)
+    }
+
+    /// The same, before an API server of the test's own.
+    #[cfg(test)]
+    pub(crate) fn idle_before(service: axum::Router, unready: &str) -> Self {
         use super::{Api, Clock, Transport};
-        let service = axum::Router::new();
         let client = kube::Client::new(service, "default");
         let (clock, metrics) = (Clock::system(), crate::metrics::Metrics::new());
         let api = Api::new(Transport::new(client, metrics.clone(), clock));
@@ -75,6 +81,11 @@ impl Desk {
         let desk = Self::new(context);
         desk.set_unready(unready);
         desk
+    }
+
+    /// Asks whose a token is.
+    pub fn token_reviews(&self) -> TokenReviews {
+        TokenReviews::new(self.context().api.clone())
     }
 
     /// What everything needs.

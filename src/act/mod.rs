@@ -28,6 +28,7 @@ mod schedule;
 mod status;
 mod sweep;
 mod table;
+mod token_review;
 mod transport;
 
 pub use api::{Api, Right};
@@ -36,6 +37,7 @@ pub use clock::Clock;
 pub use desk::{Desk, MAX_SUSPICIONS, Suspected};
 pub use error::ApiError;
 pub use schedule::run;
+pub use token_review::TokenReviews;
 pub use transport::{Transport, chain};
 
 use crate::metrics::Metrics;

@@ -183,6 +183,20 @@ pub(super) struct Run {
     )]
     listen: Vec<ListenAddress>,
 
+    /// TLS, and who may call: a file as Prometheus' own, read afresh when it changes; left out: no TLS,
+    /// and everybody
+    #[arg(long = "web.config.file", value_name = "PATH", help_heading = "HTTP")]
+    web_config: Option<PathBuf>,
+
+    /// Where to serve, besides, only /-/healthy and /-/ready, in plain HTTP; repeatable
+    #[arg(
+        long = "web.health-listen-address",
+        value_name = "ADDR",
+        value_parser = ListenAddress::parse,
+        help_heading = "HTTP"
+    )]
+    health_listen: Vec<ListenAddress>,
+
     #[command(flatten)]
     log: Log,
 }
@@ -265,6 +279,8 @@ impl Run {
             },
             kubeconfig: self.kubeconfig,
             listen: self.listen,
+            web_config: self.web_config,
+            health_listen: self.health_listen,
             log: self.log.check(),
         })
     }

@@ -38,6 +38,10 @@ pub struct RunOptions {
     pub kubeconfig: Option<PathBuf>,
     /// Where to serve HTTP; never empty.
     pub listen: Vec<ListenAddress>,
+    /// TLS, and who may call; `None`: no TLS, and everybody.
+    pub web_config: Option<PathBuf>,
+    /// Where to serve only what probes ask.
+    pub health_listen: Vec<ListenAddress>,
     /// How the log is written.
     pub log: LogOptions,
 }

@@ -154,6 +154,16 @@ const ROWS: &[Row] = &[
     ("--web.listen-address", ["", ":9095"], &["empty"], |o, _| {
         o.listen == [ListenAddress::Every(9095)]
     }),
+    ("--web.config.file", ["", ""], ANY_PATH, |o, v| {
+        o.web_config.as_deref() == Some(v.as_ref())
+    }),
+    ("--web.health-listen-address", ["", ""], &[], refused),
+    (
+        "--web.health-listen-address",
+        ["127.0.0.1:", ""],
+        &[],
+        refused,
+    ),
     ("--log-format", ["", ""], &[], refused),
     ("--log-level", ["", ""], &[], refused),
     ("--help", ["", ""], &[], refused),

@@ -54,6 +54,8 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(settings.limits.patch_timeout, Duration::from_secs(10));
     assert!(!settings.dry_run);
     assert_eq!(options.listen, [ListenAddress::Every(9095)]);
+    assert_eq!(options.web_config, None);
+    assert!(options.health_listen.is_empty());
     assert_eq!(
         options.log,
         LogOptions {
@@ -92,6 +94,9 @@ fn every_option_is_read() {
         "--patch-timeout=0",
         "--web.listen-address=127.0.0.1:1",
         "--web.listen-address=:2",
+        "--web.config.file=/etc/nodefall/web.yml",
+        "--web.health-listen-address=:3",
+        "--web.health-listen-address=[::1]:4",
         "--log-format=json",
         "--log-level=debug",
     ]);
@@ -134,6 +139,16 @@ fn every_option_is_read() {
     assert_eq!(settings.limits.patch_timeout, Duration::ZERO);
     let listen: Vec<_> = options.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:1", ":2"]);
+    assert_eq!(
+        options.web_config,
+        Some(PathBuf::from("/etc/nodefall/web.yml"))
+    );
+    let health: Vec<_> = options
+        .health_listen
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(health, [":3", "[::1]:4"]);
     assert_eq!(
         options.log,
         LogOptions {
@@ -210,6 +225,11 @@ fn a_bad_value_names_the_option_the_value_and_what_is_expected() {
         (
             "--web.listen-address",
             &["", "9095", "localhost:1", ":70000", "::1:80"],
+            ":9095",
+        ),
+        (
+            "--web.health-listen-address",
+            &["", "9096", "localhost:1"],
             ":9095",
         ),
         (

@@ -4,6 +4,9 @@ use crate::decide::quoted;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
+/// Options whose value is a path, which need not be UTF-8.
+const PATHS: [&str; 2] = ["--kubeconfig", "--web.config.file"];
+
 /// A mistake on the command line, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -96,7 +99,7 @@ fn not_utf8(args: &[OsString]) -> UsageError {
         if is_option(name) {
             option = name.to_owned();
         }
-        if arg.to_str().is_none() && option != "--kubeconfig" {
+        if arg.to_str().is_none() && !PATHS.contains(&option.as_str()) {
             return UsageError::because(format!("{option}: {} is not UTF-8", quoted(value)));
         }
     }

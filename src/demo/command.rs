@@ -4,6 +4,7 @@ use super::scenario::{self, API, Options};
 use crate::act::Clock;
 use crate::cli::{self, Command, DemoOptions};
 use crate::receiver::{self, Receiver};
+use crate::serve::WebConfig;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ const RUN: [&str; 5] = [
 /// One line that says what could not be opened.
 pub fn run(options: DemoOptions) -> Result<ExitCode, String> {
     let play = Options {
-        receiver: receiver::bind(&options.listen)?,
+        receiver: receiver::bind("--web.listen-address", &options.listen)?,
         api: API,
         once: options.once,
         manual: options.manual,
@@ -40,6 +41,7 @@ async fn receive(api: String, listener: TcpListener) -> Result<(), String> {
     config.default_retry = false;
     let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
     let receiver = Receiver::new(options.settings, client, Clock::system());
-    let served = receiver.serve(vec![listener], std::future::pending());
+    let web = WebConfig::open_to_all()?;
+    let served = receiver.serve(vec![listener], web, std::future::pending());
     served.await.map_err(|error| error.to_string())
 }

@@ -28,6 +28,9 @@ fn used() -> Metrics {
         Some(Timestamp::from_second(1_700_000_000).expect("a time")),
     );
     metrics.dry_run(true);
+    metrics.auth_failure(AuthFailure::Busy);
+    metrics.config_read(Some(Timestamp::from_second(1_600_000_000).expect("a time")));
+    metrics.config_read(None);
     metrics
 }
 
@@ -62,12 +65,16 @@ fn every_metric_exists_from_the_start_at_0() {
         "nodefall_last_sweep_timestamp_seconds",
         r#"nodefall_sweeps_total{result="skipped"}"#,
         "nodefall_dry_run",
+        r#"nodefall_auth_failures_total{reason="unavailable"}"#,
+        "nodefall_config_last_reload_success_timestamp_seconds",
     ] {
         assert!(
             text.lines().any(|line| line == format!("{name} 0")),
             "{name} is missing:\n{text}"
         );
     }
+    // Without such a file nothing is broken.
+    assert!(text.contains("nodefall_config_last_reload_successful 1\n"));
     let build = format!(
         r#"nodefall_build_info{{revision="{}",version="{}"}} 1"#,
         crate::REVISION,
@@ -117,6 +124,9 @@ fn what_is_counted_is_shown() {
         "nodefall_last_sweep_timestamp_seconds 1700000000",
         r#"nodefall_sweeps_total{result="ok"} 1"#,
         "nodefall_dry_run 1",
+        r#"nodefall_auth_failures_total{reason="busy"} 1"#,
+        "nodefall_config_last_reload_successful 0",
+        "nodefall_config_last_reload_success_timestamp_seconds 1600000000",
     ] {
         assert!(
             text.lines().any(|found| found == line),

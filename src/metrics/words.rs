@@ -43,6 +43,26 @@ impl Code {
 }
 
 labels! {
+    /// Why a caller was not let in.
+    AuthFailure {
+        /// No credentials, or no verified certificate, where they are needed.
+        Missing = "missing",
+        /// An `Authorization` header that is none.
+        Malformed = "malformed",
+        /// Nobody has these.
+        WrongCredentials = "wrong_credentials",
+        /// A ServiceAccount, or a certificate, that is not on the list.
+        NotAllowed = "not_allowed",
+        /// Too many credentials are being checked.
+        Busy = "busy",
+        /// The API server does not say whose token it is.
+        Unavailable = "unavailable",
+        /// The TLS handshake failed.
+        Tls = "tls",
+    }
+}
+
+labels! {
     /// Why a request to the Kubernetes API failed.
     ApiErrorReason {
         /// No answer in time.
@@ -112,4 +132,6 @@ calls! {
     CreateEvent = "create" "events",
     /// What are we allowed to do.
     ReviewAccess = "create" "selfsubjectaccessreviews",
+    /// Whose token is it that somebody brought.
+    ReviewToken = "create" "tokenreviews",
 }

@@ -1,12 +1,12 @@
 //! At most so many connections: for one more, the one that was idle longest is closed. So is one
 //! whose peer does not take what is written to it.
 
-use axum_server::accept::Accept;
+use super::exchanges::Exchanges;
 use std::collections::BTreeMap;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -51,7 +51,8 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add<S>(&self, stream: S) -> Bounded<S> {
+    /// Counts one more; for one too many the one that was idle longest goes.
+    pub(super) fn add<S>(&self, stream: S, exchanges: Arc<OnceLock<Exchanges>>) -> Bounded<S> {
         let (close, closed) = oneshot::channel();
         let mut table = self.table();
         if table.open.len() >= self.most {
@@ -75,6 +76,7 @@ impl Connections {
             id,
             closed: Some(closed),
             stalled: None,
+            exchanges,
             connections: self.clone(),
         }
     }
@@ -83,16 +85,6 @@ impl Connections {
         if let Some(open) = self.table().open.get_mut(&id) {
             open.last_active = Instant::now();
         }
-    }
-}
-
-impl<I, S> Accept<I, S> for Connections {
-    type Stream = Bounded<I>;
-    type Service = S;
-    type Future = Ready<io::Result<(Self::Stream, S)>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        ready(Ok((self.add(stream), service)))
     }
 }
 
@@ -105,12 +97,17 @@ pub(super) struct Bounded<S> {
     closed: Option<oneshot::Receiver<()>>,
     /// Running while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What it has in hand, once it is known to speak HTTP/2: pings see to it that this is looked at.
+    exchanges: Arc<OnceLock<Exchanges>>,
     connections: Connections,
 }
 
 impl<S> Bounded<S> {
     /// Fails when the connection was closed, and has the task woken when it will be.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.exchanges.get().is_some_and(Exchanges::are_overdue) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let open = self.closed.as_mut();
         if open.is_some_and(|closed| Pin::new(closed).poll(cx).is_pending()) {
             return Ok(());

@@ -98,6 +98,13 @@ pub(super) async fn not_found() -> Response {
     )
 }
 
+pub(super) async fn only_probes() -> Response {
+    error(
+        StatusCode::NOT_FOUND,
+        "no such page here; there are /-/healthy and /-/ready",
+    )
+}
+
 pub(super) async fn method_not_allowed() -> Response {
     error(
         StatusCode::METHOD_NOT_ALLOWED,

@@ -3,9 +3,11 @@
 use super::{App, body, pages, places};
 use crate::act::Suspected;
 use crate::decide::{Alert, AlertResult, AlertStatus, NodeName, Payload, Reading, read_payload};
+use crate::metrics::Metrics;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -40,15 +42,19 @@ impl AlertAnswer {
     }
 }
 
-pub(super) async fn handle(State(app): State<App>, request: Request) -> Response {
+/// Counts every answer, refusals of strangers included.
+pub(super) async fn count(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
-    let response = answer(&app, request).await;
-    app.metrics
-        .webhook(response.status().as_u16(), started.elapsed());
+    let response = next.run(request).await;
+    metrics.webhook(response.status().as_u16(), started.elapsed());
     response
 }
 
-async fn answer(app: &App, request: Request) -> Response {
+pub(super) async fn handle(State(app): State<App>, request: Request) -> Response {
     if request.method() != Method::POST {
         let why = "Alertmanager's notifications come by POST";
         let mut response = pages::error(StatusCode::METHOD_NOT_ALLOWED, why);
@@ -57,7 +63,7 @@ async fn answer(app: &App, request: Request) -> Response {
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    match answer_to(app, request.into_body()).await {
+    match answer_to(&app, request.into_body()).await {
         Ok(response) => response,
         Err((status, why)) => pages::error(status, why),
     }

@@ -5,6 +5,7 @@ mod bed;
 mod comeback;
 mod conversations;
 mod crashes;
+mod credentials;
 mod finalizers;
 mod holds;
 mod interactive;
@@ -35,6 +36,7 @@ const SCENARIOS: &[&[(&str, Scenario)]] = &[
     comeback::SCENARIOS,
     crashes::SCENARIOS,
     outages::SCENARIOS,
+    credentials::SCENARIOS,
     removed::SCENARIOS,
     many::SCENARIOS,
     rights::SCENARIOS,

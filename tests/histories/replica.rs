@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use nodefall::act::Clock;
 use nodefall::cli::{Command, parse};
 use nodefall::receiver::Receiver;
+use nodefall::serve::WebConfig;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -44,7 +45,10 @@ impl Replica {
         };
         let clock = Clock::simulated(now + skew);
         let receiver = Receiver::new(options.settings, wire.client(&life), clock);
-        let (router, work) = (receiver.router(), tokio::spawn(receiver.work()));
+        let (router, work) = (
+            receiver.router(&WebConfig::open_to_all().expect("random numbers")),
+            tokio::spawn(receiver.work()),
+        );
         Self {
             name,
             life,

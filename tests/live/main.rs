@@ -5,6 +5,8 @@
 
 mod answers;
 mod api;
+mod clients;
+mod door;
 mod interruptions;
 mod monitoring;
 mod outages;

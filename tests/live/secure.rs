@@ -8,7 +8,9 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use k8s_openapi::ByteString;
 use nodefall_testbed::process::Scratch;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, IsCa, KeyPair,
+};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +32,17 @@ pub fn certificate_authority() -> Ca {
     let mut params = CertificateParams::new([]).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     Ca::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
+}
+
+/// A certificate of `ca` with these names, and its key, in PEM.
+pub fn certificate(ca: &Ca, names: &[&str]) -> (String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names");
+    // With the CA's own name openssl takes it for self-signed.
+    params.distinguished_name = DistinguishedName::new();
+    let certificate = params.signed_by(&key, ca).expect("a certificate");
+    (certificate.pem(), key.serialize_pem())
 }
 
 /// A certificate of `ca` for loopback.

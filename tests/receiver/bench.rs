@@ -13,6 +13,7 @@ use nodefall::demo::objects::{is_pod_ready, set_pod_condition};
 use nodefall::demo::world::key;
 use nodefall::demo::{Cluster, Constants, Layout, Plan};
 use nodefall::receiver::Receiver;
+use nodefall::serve::WebConfig;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tower::ServiceExt;
@@ -86,7 +87,10 @@ impl Bench {
         };
         let clock = Clock::simulated(self.cluster.now());
         let receiver = Receiver::new(options.settings, client, clock);
-        let (router, work) = (receiver.router(), tokio::spawn(receiver.work()));
+        let (router, work) = (
+            receiver.router(&WebConfig::open_to_all().expect("random numbers")),
+            tokio::spawn(receiver.work()),
+        );
         Replica {
             receiver,
             router,

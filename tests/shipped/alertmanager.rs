@@ -1,6 +1,7 @@
 //! The route to Nodefall, asked of `amtool` and read from the file.
 
 use super::*;
+use nodefall_testbed::process::Scratch;
 
 #[test]
 fn configuration_is_valid() {
@@ -104,5 +105,20 @@ fn readme_says_the_same() {
         json!([configuration["route"]["routes"][0]]),
         json!([configuration["receivers"][1]]),
     ];
-    assert_eq!(snippets, expected);
+    assert_eq!(snippets[..2], expected);
+    // Those with credentials are receivers that take the other one's place, and amtool knows them.
+    assert_eq!(snippets.len(), 5);
+    for (index, snippet) in snippets[2..].iter().enumerate() {
+        let webhook = &snippet[0]["webhook_configs"][0];
+        assert_eq!(snippet[0]["name"], "nodefall");
+        assert_eq!(webhook["send_resolved"], true);
+        let url = format!("https://nodefall.monitoring.svc:{PORT}/webhook");
+        assert_eq!(webhook["url"], url);
+        let mut configuration = yaml(CONFIGURATION);
+        configuration["receivers"][1] = snippet[0].clone();
+        let scratch = Scratch::new();
+        let text = configuration.to_string();
+        let path = scratch.write(&format!("with-credentials-{index}.yml"), &text);
+        run("amtool", &["check-config".as_ref(), path.as_os_str()]);
+    }
 }

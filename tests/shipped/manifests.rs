@@ -9,7 +9,9 @@ use k8s_openapi::api::{
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     scheduling::v1::PriorityClass,
 };
+use nodefall_testbed::process::Scratch;
 use serde::{Serialize, de::DeserializeOwned};
+use std::path::Path;
 
 use super::*;
 
@@ -53,14 +55,15 @@ fn kustomizations_name_every_file() {
         "/components/admission-policy",
         "/components/exact-names",
         "/components/prometheus-operator",
+        "/components/web-auth",
     ];
     for folder in folders.map(|folder| format!("manifests{folder}")) {
         let kustomization = yaml(&format!("{folder}/kustomization.yaml"));
-        let resources = kustomization["resources"].as_array();
-        let mut named: BTreeSet<String> = resources
-            .into_iter()
-            .flatten()
+        let listed = |field: &str| kustomization[field].as_array().into_iter().flatten();
+        let patches = listed("patches").filter_map(|patch| patch["path"].as_str());
+        let mut named: BTreeSet<String> = listed("resources")
             .map(text)
+            .chain(patches)
             .filter(|name| name.ends_with(".yaml"))
             .map(|name| format!("{folder}/{name}"))
             .collect();
@@ -312,4 +315,125 @@ fn only_alertmanager_and_prometheus_may_call() {
     }]}}]);
     assert_eq!(policy["ingress"].as_array().map(Vec::len), Some(1));
     assert_eq!(policy["ingress"][0]["from"], from);
+}
+
+/// What `components/web-auth` makes of an object: its patches are JSON patches that only add and
+/// replace.
+fn patched(file: &str, mut object: Value) -> Value {
+    for operation in array(&yaml(&format!("manifests/components/web-auth/{file}"))) {
+        let (path, value) = (text(&operation["path"]), operation["value"].clone());
+        let (parent, last) = path.rsplit_once('/').expect("a path");
+        let parent = object
+            .pointer_mut(parent)
+            .unwrap_or_else(|| panic!("no {parent}"));
+        match (text(&operation["op"]), last) {
+            ("add", "-") => parent.as_array_mut().expect("a list").push(value),
+            ("add", key) => {
+                let fields = parent.as_object_mut().expect("an object");
+                assert_eq!(
+                    fields.insert(key.to_owned(), value),
+                    None,
+                    "{path} was there"
+                );
+            }
+            ("replace", key) => *parent.get_mut(key).expect("a field") = value,
+            (other, _) => panic!("{other}"),
+        }
+    }
+    object
+}
+
+#[test]
+fn web_auth_brings_the_right_to_ask_about_tokens_and_no_other() {
+    let objects = documents("manifests/components/web-auth/rbac.yaml");
+    let [role, binding] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    let rule = json!([{
+        "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"],
+    }]);
+    assert_eq!(role["rules"], rule);
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    let ours = applied();
+    let base = ours
+        .iter()
+        .find(|object| object["kind"] == "ClusterRoleBinding");
+    assert_eq!(
+        base.map(|base| &base["subjects"]),
+        Some(&binding["subjects"])
+    );
+    for object in &objects {
+        let labels = &object["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/name"], "nodefall");
+    }
+    // The base asks for no such right.
+    assert!(!read("manifests/rbac.yaml").contains("tokenreviews"));
+}
+
+#[test]
+fn web_auth_fits_the_deployment_and_the_program() {
+    let deployment = patched("deployment.yaml", one("Deployment"));
+    let typed: Deployment = serde_json::from_value(deployment.clone()).expect("a Deployment");
+    assert_eq!(serde_json::to_value(typed).expect("JSON"), deployment);
+    let pod = &deployment["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let arguments = texts(&container["args"]);
+    let words = ["nodefall"].into_iter().chain(arguments).map(Into::into);
+    let Ok(nodefall::cli::Command::Run(options)) = nodefall::cli::parse(words) else {
+        panic!("the arguments are wrong")
+    };
+    // What the pod mounts is where the program looks.
+    let config = options.web_config.expect("a web configuration");
+    let mount = &container["volumeMounts"][0];
+    assert_eq!(config.parent(), Some(Path::new(text(&mount["mountPath"]))));
+    assert_eq!(mount["name"], pod["volumes"][0]["name"]);
+    let sources = array(&pod["volumes"][0]["projected"]["sources"]);
+    let kustomization = yaml("manifests/components/web-auth/kustomization.yaml");
+    let secret = &kustomization["secretGenerator"][0];
+    assert_eq!(secret["name"], sources[0]["secret"]["name"]);
+    assert_eq!(secret["files"], json!(["web.yml"]));
+    // Probes ask the listener of their own.
+    let health: Vec<_> = options
+        .health_listen
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let port = array(&container["ports"])
+        .iter()
+        .find(|port| port["name"] == "health");
+    let port = port.expect("a port for probes")["containerPort"].clone();
+    assert_eq!(health, [format!(":{port}")]);
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["port"], "health");
+    }
+    // The program takes the file as it is shipped, with the certificate where the pod has it.
+    let scratch = Scratch::new();
+    let config = scratch.write("web.yml", &read("manifests/components/web-auth/web.yml"));
+    fs::create_dir(scratch.path("tls")).expect("a folder");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = ["nodefall.monitoring.svc".to_owned()];
+    let params = rcgen::CertificateParams::new(names).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    for item in array(&sources[1]["secret"]["items"]) {
+        let content = match text(&item["key"]) {
+            "tls.crt" => certificate.clone(),
+            "tls.key" => key.serialize_pem(),
+            other => panic!("{other}"),
+        };
+        scratch.write(text(&item["path"]), &content);
+    }
+    nodefall::serve::WebConfig::read(&config).expect("the program takes it");
+    let file = yaml("manifests/components/web-auth/web.yml");
+    let accounts = &file["nodefall"]["webhook"]["service_accounts"];
+    assert_eq!(accounts["allowed"], json!(["monitoring/alertmanager-main"]));
+    // Alertmanager asks for a token of that audience, and Prometheus speaks TLS then.
+    let readme = read("alertmanager/README.md");
+    assert!(readme.contains(&format!("{{audience: {},", text(&accounts["audience"]))));
+    let monitor = yaml("manifests/components/prometheus-operator/servicemonitor.yaml");
+    let endpoint = patched("servicemonitor.yaml", monitor)["spec"]["endpoints"][0].clone();
+    assert_eq!(endpoint["scheme"], "https");
+    assert_eq!(
+        endpoint["tlsConfig"]["ca"]["secret"]["name"],
+        sources[1]["secret"]["name"]
+    );
 }

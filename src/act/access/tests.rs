@@ -1,5 +1,5 @@
 use super::*;
-use crate::act::{Clock, Transport};
+use crate::act::{Clock, TokenReviews, Transport};
 use crate::decide::{NodeName, Pod};
 use crate::metrics::{Call, Metrics};
 use http::Method;
@@ -70,6 +70,7 @@ async fn called(settings: &Settings) -> Rights {
     for right in needed(settings) {
         let _ = api.is_allowed(&right).await;
     }
+    let _ = TokenReviews::new(api).review("t", "nodefall").await;
     let called = called.lock().expect("a lock").clone();
     let all: BTreeSet<_> = Call::ALL
         .iter()
@@ -91,10 +92,10 @@ fn reviewed(settings: &Settings) -> Rights {
         .collect()
 }
 
-/// What the shipped Roles grant.
-fn granted() -> Rights {
+/// What the Roles in these shipped files grant.
+fn granted(files: &[&str]) -> Rights {
     let mut granted = Rights::new();
-    for file in ["rbac.yaml", "namespace/rbac.yaml"] {
+    for file in files {
         let path = format!("{}/manifests/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).expect("a manifest");
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
@@ -133,6 +134,11 @@ async fn the_calls_need_what_is_reviewed_and_the_shipped_roles_grant_just_that()
     let mut called = called(&settings).await;
     // Everybody may ask for his own rights.
     assert!(called.remove("*: authorization.k8s.io/selfsubjectaccessreviews create"));
+    // Asked only where ServiceAccounts may call.
+    let reviews = "*: authentication.k8s.io/tokenreviews create";
+    assert!(called.remove(reviews));
+    let for_them = granted(&["components/web-auth/rbac.yaml"]);
+    assert_eq!(for_them, [reviews.to_owned()].into());
     assert_eq!(called, reviewed(&settings));
-    assert_eq!(called, granted());
+    assert_eq!(called, granted(&["rbac.yaml", "namespace/rbac.yaml"]));
 }

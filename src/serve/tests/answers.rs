@@ -1,6 +1,6 @@
 //! Every answer, by a call in memory.
 
-use super::super::{Bounds, bounded_router, router};
+use super::super::Bounds;
 use super::support::*;
 use crate::act::Desk;
 use crate::metrics::Metrics;
@@ -59,7 +59,10 @@ async fn ask(router: &Router, method: &str, path: &str, body: impl Into<Body>) -
 
 fn serving(desk: Desk) -> (Router, Metrics) {
     let metrics = Metrics::new();
-    (router(desk, metrics.clone(), rules()), metrics)
+    (
+        bounded_router(desk, metrics.clone(), Bounds::DEFAULT),
+        metrics,
+    )
 }
 
 async fn post(router: &Router, body: impl Into<Body>) -> Answer {
@@ -506,7 +509,7 @@ async fn more_than_a_bounded_number_of_requests_do_not_even_wait_for_a_place() {
         waiting: 0,
         ..Bounds::DEFAULT
     };
-    let router = bounded_router(ready_desk(), metrics.clone(), rules(), bounds);
+    let router = bounded_router(ready_desk(), metrics.clone(), bounds);
     let began = tokio::time::Instant::now();
     let answer = post(&router, payload(&[])).await;
     assert_eq!(answer.code, 503, "{}", answer.text);
@@ -521,7 +524,7 @@ async fn a_body_that_waits_for_a_place_too_long_is_answered_503() {
         small_body: 0,
         ..patient()
     };
-    let router = bounded_router(ready_desk(), metrics.clone(), rules(), bounds);
+    let router = bounded_router(ready_desk(), metrics.clone(), bounds);
     let answer = post(&router, payload(&[])).await;
     assert_eq!(answer.code, 503, "{}", answer.text);
     assert!(!answer.header(header::RETRY_AFTER).is_empty());

@@ -1,6 +1,6 @@
 //! What is large is in memory only a few times at once, and keeps nothing small out.
 
-use super::super::{Bounds, bounded_router};
+use super::super::Bounds;
 use super::support::*;
 use crate::metrics::Metrics;
 use axum::body::Body;
@@ -69,7 +69,7 @@ async fn many_alerts_are_large_however_short_they_are() {
         ..patient()
     };
     for (count, code) in [(32, 400), (33, 503)] {
-        let router = bounded_router(ready_desk(), Metrics::new(), rules(), bounds);
+        let router = bounded_router(ready_desk(), Metrics::new(), bounds);
         let body = payload(&vec!["1".to_owned(); count]);
         let request = Request::post("/webhook").body(Body::from(body));
         let answer = router.oneshot(request.expect("a request")).await;

@@ -1,6 +1,6 @@
 //! What both kinds of test need; the desk is made here and nowhere else.
 
-use super::super::{Bounds, bounded_router, serve_router};
+use super::super::{Bounds, Front, Listeners, Routes, WebConfig, serve_bounded};
 use crate::act::{Desk, MAX_SUSPICIONS, Suspected};
 use crate::decide::{AlertRules, NodeName};
 use crate::metrics::Metrics;
@@ -45,6 +45,25 @@ pub fn rules() -> AlertRules {
     }
 }
 
+pub fn open() -> WebConfig {
+    WebConfig::open_to_all().expect("random numbers")
+}
+
+pub fn front(desk: Desk, metrics: Metrics) -> Front {
+    let alerts = rules();
+    Front {
+        desk,
+        metrics,
+        alerts,
+    }
+}
+
+/// The routes, to be called in memory.
+pub fn bounded_router(desk: Desk, metrics: Metrics, bounds: Bounds) -> Router {
+    let Routes { all, .. } = super::super::bounded_router(front(desk, metrics), &open(), bounds);
+    all
+}
+
 pub fn alert(status: &str, node: &str) -> String {
     format!(
         r#"{{"status":"{status}","labels":{{"alertname":"KubeNodeNotReady","cluster":"east","node":"{node}"}},"fingerprint":"f-{node}"}}"#
@@ -68,6 +87,7 @@ pub fn patient() -> Bounds {
 /// A server on ports of its own.
 pub struct Server {
     pub addresses: Vec<SocketAddr>,
+    pub health: SocketAddr,
     pub metrics: Metrics,
     stop: oneshot::Sender<()>,
     task: JoinHandle<std::io::Result<()>>,
@@ -80,22 +100,30 @@ impl Server {
 
     pub fn with_listeners(bounds: Bounds, count: usize) -> Self {
         let metrics = Metrics::new();
-        let router = bounded_router(ready_desk(), metrics.clone(), rules(), bounds);
-        Self::serve(router, metrics, bounds, count)
+        Self::serve(front(ready_desk(), metrics), open(), bounds, count)
     }
 
-    fn serve(router: Router, metrics: Metrics, bounds: Bounds, count: usize) -> Self {
+    /// With one listener for all, and one for probes.
+    pub fn guarded(web: WebConfig, desk: Desk) -> Self {
+        Self::serve(front(desk, Metrics::new()), web, Bounds::DEFAULT, 1)
+    }
+
+    pub fn serve(front: Front, web: WebConfig, bounds: Bounds, count: usize) -> Self {
         let bind = |_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listeners: Vec<_> = (0..count).map(bind).collect();
-        let addresses = listeners
-            .iter()
-            .map(|l| l.local_addr().expect("an address"))
-            .collect();
+        let listeners = Listeners {
+            all: (0..count).map(bind).collect(),
+            health: vec![bind(0)],
+        };
+        let address = |l: &std::net::TcpListener| l.local_addr().expect("an address");
+        let addresses = listeners.all.iter().map(address).collect();
+        let health = address(&listeners.health[0]);
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.expect("the test stops it") };
-        let task = tokio::spawn(serve_router(listeners, router, bounds, stopped));
+        let metrics = front.metrics.clone();
+        let task = tokio::spawn(serve_bounded(listeners, front, web, bounds, stopped));
         Self {
             addresses,
+            health,
             metrics,
             stop,
             task,

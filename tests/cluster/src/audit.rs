@@ -82,7 +82,10 @@ impl Call {
     /// True for all that changes anything but the story that is told of it.
     pub fn is_destructive(&self) -> bool {
         let reads = matches!(self.verb.as_str(), "get" | "list" | "watch");
-        let tells = matches!(&*self.resource, "events" | "selfsubjectaccessreviews");
+        let tells = matches!(
+            &*self.resource,
+            "events" | "selfsubjectaccessreviews" | "tokenreviews"
+        );
         !(reads || tells && self.verb == "create")
     }
 

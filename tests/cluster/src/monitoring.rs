@@ -20,6 +20,27 @@ pub struct Targets {
     pub scrape_interval: &'static str,
 }
 
+/// How both call Nodefall, in their own words: fields of YAML in braces.
+pub struct Access {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Alertmanager's `http_config`.
+    pub http_config: String,
+    /// Of Prometheus' scrape, what stands beside the scheme: `, basic_auth: {...}`.
+    pub scrape: String,
+}
+
+impl Access {
+    /// Without credentials, in plain HTTP.
+    pub fn open() -> Self {
+        Self {
+            scheme: "http",
+            http_config: "{}".to_owned(),
+            scrape: String::new(),
+        }
+    }
+}
+
 /// Both, running.
 pub struct Stack {
     prometheus: SocketAddr,
@@ -33,11 +54,21 @@ impl Stack {
     /// # Panics
     /// When one is missing or does not start.
     pub fn start(scratch: &Scratch, targets: &Targets) -> Self {
+        Self::start_with(scratch, targets, &Access::open())
+    }
+
+    /// The same with credentials.
+    pub fn start_with(scratch: &Scratch, targets: &Targets, access: &Access) -> Self {
         let shipped = std::fs::read_to_string(repository("alertmanager/alertmanager.yml"));
         let shipped = shipped.expect("the shipped configuration");
-        let here = format!("http://{}", targets.receiver);
-        assert_eq!(shipped.matches(SHIPPED).count(), 1);
-        let config = scratch.write("alertmanager.yml", &shipped.replace(SHIPPED, &here));
+        let (scheme, http_config) = (access.scheme, &access.http_config);
+        let here = format!(
+            "http_config: {http_config}\n        url: {scheme}://{}",
+            targets.receiver
+        );
+        let there = format!("url: {SHIPPED}");
+        assert_eq!(shipped.matches(&there).count(), 1);
+        let config = scratch.write("alertmanager.yml", &shipped.replace(&there, &here));
         run("amtool", &["check-config".as_ref(), config.as_os_str()]);
         let mut alertmanager = Process::start(
             scratch,
@@ -53,7 +84,7 @@ impl Stack {
                 ]),
         );
         let alertmanager_address = alertmanager.listens("Listening on");
-        let config = prometheus_yml(targets, alertmanager_address);
+        let config = prometheus_yml(targets, alertmanager_address, access);
         let config = scratch.write("prometheus.yml", &config);
         run(
             "promtool",
@@ -103,6 +134,27 @@ impl Stack {
         (answer.status == 200).then(|| answer.json())
     }
 
+    /// Fires our alert for a node at Alertmanager, as Prometheus does.
+    ///
+    /// # Panics
+    /// When Alertmanager does not take it.
+    pub fn fire(&self, node: &str) {
+        let alert = serde_json::json!([{"labels": {
+            "alertname": "KubeNodeNotReady", "remediation": "nodefall",
+            "severity": "warning", "node": node,
+        }}])
+        .to_string();
+        let request = format!(
+            "POST /api/v2/alerts HTTP/1.0\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{alert}",
+            alert.len()
+        );
+        let patience = std::time::Duration::from_secs(15);
+        let answer = http::exchange(self.alertmanager, request.as_bytes(), patience);
+        let answer = answer.expect("Alertmanager answers");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     /// How many notifications Alertmanager sent by webhook.
     pub fn notifications(&self) -> Option<f64> {
         let page = http::get(self.alertmanager, "/metrics").ok()?.body;
@@ -112,7 +164,8 @@ impl Stack {
     }
 }
 
-fn prometheus_yml(targets: &Targets, alertmanager: SocketAddr) -> String {
+fn prometheus_yml(targets: &Targets, alertmanager: SocketAddr, access: &Access) -> String {
+    let Access { scheme, scrape, .. } = access;
     let rules = repository("rules/nodefall.rules.yml");
     let rules = rules.display();
     let Targets {
@@ -126,7 +179,7 @@ fn prometheus_yml(targets: &Targets, alertmanager: SocketAddr) -> String {
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
          scrape_configs:\n\
          - {{job_name: kube-state-metrics, static_configs: [{{targets: ['{state_metrics}']}}]}}\n\
-         - {{job_name: nodefall, static_configs: [{{targets: ['{receiver}']}}]}}\n"
+         - {{job_name: nodefall, scheme: {scheme}{scrape}, static_configs: [{{targets: ['{receiver}']}}]}}\n"
     )
 }
 
