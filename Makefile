@@ -39,7 +39,7 @@ test: ## every test; fetches Prometheus and Alertmanager first if they are not t
 soak: ## 100,000 random histories, or NODEFALL_HISTORIES of them, or for a time (30m); says what it found
 	@.ci/setup
 	NODEFALL_HISTORIES=$(or $(NODEFALL_HISTORIES),100000) \
-	  cargo test --locked --features demo --test histories -- no_history
+	  cargo test --locked --profile bench --features demo --test histories -- no_history
 
 fuzz: ## bad input, made up for FUZZ_SECONDS a target; needs a nightly toolchain, else says so
 	@.ci/fuzz $(FUZZ_SECONDS)

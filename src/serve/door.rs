@@ -4,7 +4,7 @@ use super::Bounds;
 use super::auth::Log;
 use super::connections::{Bounded, Connections};
 use super::exchanges::{Exchanges, Limits};
-use super::web_config::{InForce, Live, names_of};
+use super::web_config::{InForce, Live, Terms, names_of};
 use crate::act::chain;
 use crate::metrics::{AuthFailure, Metrics};
 use axum::Extension;
@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) http2: bool,
     /// The names in its certificate, where the CA vouches for that.
     pub(super) verified: Option<Arc<[String]>>,
+    /// What it was taken in under; none where it is plain.
+    pub(super) terms: Option<Terms>,
     /// What it has in hand, once it speaks HTTP/2; its stream looks there, too.
     pub(super) exchanges: Arc<OnceLock<Exchanges>>,
     /// What it may have in hand.
@@ -80,6 +82,7 @@ impl Door {
             address,
             http2: false,
             verified: None,
+            terms: None,
             exchanges,
             limits: self.limits,
         };
@@ -120,6 +123,7 @@ async fn shake(
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
     let peer = Peer {
         http2: session.alpn_protocol() == Some(b"h2"),
+        terms: Some(tls.terms),
         verified: certificate
             .filter(|_| tls.client_auth.verifies())
             .map(|certificate| names_of(certificate).into()),

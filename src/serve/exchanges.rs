@@ -70,6 +70,11 @@ impl Exchanges {
         }
     }
 
+    /// Lets the connection go once it has nothing in hand.
+    pub(super) fn end(&self) {
+        self.state().limits.idle = Duration::ZERO;
+    }
+
     /// True once the connection has had its time.
     pub(super) fn are_overdue(&self) -> bool {
         let state = self.state();

@@ -162,10 +162,17 @@ fn curl_is_let_in_by_what_it_brings() {
         (
             &["--cert", &cert, "--key", &key, "-d", &alert],
             "/webhook",
+            "401 1.1",
+        ),
+        (
+            &["-H", first, "--cert", &cert, "--key", &key, "-d", &alert],
+            "/webhook",
             "202 1.1",
         ),
         (
-            &["--cert", &cert, "--key", &key, "-d", &alert, "--http2"],
+            &[
+                "-u", &good, "--cert", &cert, "--key", &key, "-d", &alert, "--http2",
+            ],
             "/webhook",
             "202 2",
         ),

@@ -1,5 +1,6 @@
 //! ServiceAccount tokens, by what the API server says of them: asked seldom, and few at a time.
 
+use super::Accounts;
 use super::memory::{Digest, Memory, Seal};
 use crate::act::TokenReviews;
 use crate::serve::rate::Rate;
@@ -17,10 +18,10 @@ const FRESH: Duration = Duration::from_secs(60);
 /// So long what it said counts while it does not answer.
 const KNOWN: Duration = Duration::from_secs(120);
 
-/// So long what it does not know is refused without asking again.
+/// So long what it does not know, or is not on the list, is refused without asking again.
 const REFUSED: Duration = Duration::from_secs(10);
 
-/// So many tokens are remembered: those of callers, and as many of strangers.
+/// So many tokens are remembered: those of callers for longer, so that strangers' give way.
 const REMEMBERED: usize = 256;
 
 /// Questions at a time.
@@ -89,8 +90,9 @@ impl Reviews {
     pub(super) async fn user(
         &self,
         token: &[u8],
-        audience: &str,
+        accounts: &Accounts,
     ) -> Result<Option<Arc<str>>, Unknown> {
+        let audience = &*accounts.audience;
         let Some((token, ends)) = read(token) else {
             return Ok(None);
         };
@@ -108,7 +110,7 @@ impl Reviews {
             return Err(Unknown::Busy);
         }
         match (self.ask(token, audience).await, known) {
-            (Ok(user), _) => Ok(self.remember(digest, user, left)),
+            (Ok(user), _) => Ok(self.remember(digest, user, left, accounts)),
             // Better what it said lately than nobody at all.
             (Err(_), Some(said)) => Ok(said.user),
             (Err(why), None) => Err(why),
@@ -131,10 +133,15 @@ impl Reviews {
         digest: Digest,
         user: Option<String>,
         left: Option<Duration>,
+        accounts: &Accounts,
     ) -> Option<Arc<str>> {
-        let (fresh, known) = match user {
-            Some(_) => (FRESH, KNOWN),
-            None => (REFUSED, REFUSED),
+        // Who is not let in must not take the place of who is.
+        let is_let_in = user
+            .as_ref()
+            .is_some_and(|user| accounts.allowed.contains(user));
+        let (fresh, known) = match is_let_in {
+            true => (FRESH, KNOWN),
+            false => (REFUSED, REFUSED),
         };
         // No longer than the token itself.
         let left = left.unwrap_or(KNOWN);

@@ -73,13 +73,12 @@ pub(super) async fn is_good(
     user: &str,
     password: Vec<u8>,
 ) -> Result<bool, Busy> {
-    // A user that does not exist costs as much as one that does: the time tells nothing.
-    let (hash, exists) = match methods.users.get(user) {
-        Some(hash) => (hash, true),
-        None => match methods.users.values().next() {
-            Some(hash) => (hash, false),
-            None => return Ok(false),
-        },
+    // A user that does not exist costs as much as the dearest: where all hashes have one cost, the time
+    // tells nothing.
+    let (hash, exists) = match (methods.users.get(user), &methods.costliest) {
+        (Some(hash), _) => (hash, true),
+        (None, Some((_, hash))) => (hash, false),
+        (None, None) => return Ok(false),
     };
     let parts = [user.as_bytes(), hash.as_bytes(), &password];
     let digest = methods.seal.digest(&parts);

@@ -10,15 +10,19 @@ use std::sync::Arc;
 /// So many good credentials are remembered: more than there are callers.
 const REMEMBERED: usize = 256;
 
+/// The lowest cost of a hash that bcrypt knows.
+const MIN_COST: u32 = 4;
+
 /// The highest cost of a hash: a check takes 2.4 s then, each step doubles it, and Alertmanager's
 /// peers wait 15 s for an answer.
 const MAX_COST: u32 = 15;
 
-/// The ways in.
-#[derive(Debug)]
+/// The ways in. It is no secret's business to be printed.
 pub(in crate::serve) struct Methods {
     /// Users and the bcrypt hashes of their passwords.
     pub(super) users: BTreeMap<String, Arc<str>>,
+    /// The hash that takes longest to check, and its cost.
+    pub(super) costliest: Option<(u32, Arc<str>)>,
     /// Static tokens.
     pub(super) tokens: Vec<Digest>,
     pub(super) accounts: Option<Accounts>,
@@ -32,7 +36,7 @@ pub(in crate::serve) struct Methods {
 }
 
 /// Whose ServiceAccount tokens are taken.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(in crate::serve) struct Accounts {
     pub(super) audience: String,
     /// As the API server names them: `system:serviceaccount:NAMESPACE:NAME`.
@@ -93,6 +97,7 @@ impl Methods {
     pub(in crate::serve) fn none() -> Result<Self, String> {
         Ok(Self {
             users: BTreeMap::new(),
+            costliest: None,
             tokens: Vec::new(),
             accounts: None,
             certificate: None,
@@ -117,13 +122,24 @@ impl Methods {
             let Ok(parts) = hash.parse::<HashParts>() else {
                 return refuse("this is no bcrypt hash; htpasswd -nBC 10 '' makes one");
             };
-            if parts.get_cost() > MAX_COST {
+            let cost = parts.get_cost();
+            if cost < MIN_COST {
+                return refuse(&format!(
+                    "the cost of its hash is below {MIN_COST}, which bcrypt does not know; \
+                     htpasswd -nBC 10 '' makes one"
+                ));
+            }
+            if cost > MAX_COST {
                 return refuse(&format!(
                     "the cost of its hash is above {MAX_COST}: a check would take longer than callers \
                      wait; htpasswd -nBC 10 '' makes one"
                 ));
             }
-            self.users.insert(user.clone(), hash.as_str().into());
+            let hash: Arc<str> = hash.as_str().into();
+            if self.costliest.as_ref().is_none_or(|(most, _)| cost > *most) {
+                self.costliest = Some((cost, hash.clone()));
+            }
+            self.users.insert(user.clone(), hash);
         }
         Ok(())
     }
@@ -142,6 +158,16 @@ impl Methods {
         }
         self.tokens.push(self.seal.digest(&[token]));
         Ok(())
+    }
+
+    /// Needs the same credentials as those.
+    pub(in crate::serve) fn need_as(&mut self, others: &Self) {
+        self.users.clone_from(&others.users);
+        self.costliest.clone_from(&others.costliest);
+        self.tokens.clone_from(&others.tokens);
+        self.accounts.clone_from(&others.accounts);
+        // Its digests are those of the tokens.
+        self.seal.clone_from(&others.seal);
     }
 
     /// Lets ServiceAccounts in.

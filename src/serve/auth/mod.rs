@@ -17,7 +17,7 @@ use crate::metrics::{AuthFailure, Metrics};
 use accounts::{Reviews, Unknown};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use memory::Seal;
@@ -87,6 +87,9 @@ impl Gate {
     async fn admit(&self, part: Part, request: &Parts) -> Result<(), Response> {
         let in_force = self.0.live.now();
         let peer = request.extensions.get::<Peer>();
+        if let Some(peer) = peer.filter(|peer| peer.terms != in_force.terms()) {
+            return Err(gone(peer, request.version));
+        }
         if !in_force.rate.as_ref().is_none_or(|rate| rate.take()) {
             // Alertmanager tries again after 503 only.
             let status = match part {
@@ -148,7 +151,7 @@ impl Gate {
         let (Some(accounts), Some(reviews)) = (&methods.accounts, &self.0.reviews) else {
             return Err(wrong());
         };
-        match reviews.user(token, &accounts.audience).await {
+        match reviews.user(token, accounts).await {
             Ok(Some(user)) if accounts.allowed.contains(&*user) => Ok(()),
             Ok(Some(user)) => {
                 let why = format!("{user} is not in service_accounts.allowed");
@@ -189,6 +192,21 @@ impl Gate {
         }
         response
     }
+}
+
+/// What was asked of a connection when it began is not what is asked now: it ends, and Alertmanager
+/// comes back by a new one.
+fn gone(peer: &Peer, version: Version) -> Response {
+    let why = "what is asked of a connection has changed since this one began: connect again";
+    let mut response = pages::error(StatusCode::SERVICE_UNAVAILABLE, why);
+    match peer.exchanges.get() {
+        Some(exchanges) if version == Version::HTTP_2 => exchanges.end(),
+        _ => {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+    }
+    response
 }
 
 fn wrong() -> Refusal {

@@ -88,9 +88,62 @@ async fn a_good_change_is_in_force_and_a_broken_one_leaves_what_was() {
     fs::remove_file(&path).expect("a file");
     server.counted(BROKEN).await;
     assert_eq!(status(&server, bob).await, 200);
-    folder.config("");
-    becomes(&server, "", 200).await;
+    // An emptied file is a valid one; it would open the door.
+    folder.config(&format!("basic_auth_users: {{bob: {HASH}}}"));
     server.counted(GOOD).await;
+    folder.config("");
+    server.counted(BROKEN).await;
+    assert_eq!(
+        [status(&server, "").await, status(&server, bob).await],
+        [401, 200]
+    );
+}
+
+#[tokio::test]
+async fn what_only_posts_are_asked_is_not_left_out_either() {
+    let folder = Folder::new();
+    folder.0.write("token", "t");
+    let path = folder.config("nodefall: {webhook: {bearer_token_files: [token]}}");
+    let server = follow(&path);
+    replace(&folder, "web.yml", "http_server_config: {http2: true}");
+    server.counted(BROKEN).await;
+    for (headers, expected) in [("", "401"), ("Authorization: Bearer t\r\n", "202")] {
+        let mut client = server.connect().await;
+        client.send(&notification(headers)).await;
+        assert_eq!(code(&client.rest().await), expected);
+    }
+}
+
+/// A connection is worth what was asked of it when it began.
+#[tokio::test]
+async fn a_connection_ends_when_another_certificate_is_asked_for() {
+    const VERIFY: &str = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n";
+    let (ca, other) = (Ca::new(), Ca::new());
+    let folder = Folder::with(&ca);
+    let server = follow(&folder.config(&format!("{TLS}{VERIFY}")));
+    let address = server.addresses[0];
+    let client = Speaks::to(&ca).own(ca.client(&["alertmanager"]));
+    let mut open = client.connect(address).await.expect("TLS");
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    open.write_all(request.as_bytes()).await.expect("it reads");
+    let mut status = [0; 12];
+    open.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 200");
+    // The client's old CA is another one now.
+    replace(&folder, "ca.pem", &other.pem());
+    let wait = async {
+        while client.ask(address, request).await.is_ok() {
+            tokio::time::sleep(TICK).await;
+        }
+    };
+    timeout(LONG, wait).await.expect("it is followed");
+    let mut rest = String::new();
+    open.write_all(request.as_bytes()).await.expect("it reads");
+    open.read_to_string(&mut rest).await.expect("it ends");
+    assert!(
+        rest.contains("HTTP/1.1 503") && rest.contains("connect again"),
+        "{rest}"
+    );
 }
 
 #[tokio::test]
@@ -120,11 +173,16 @@ async fn a_token_is_followed_through_the_links_of_a_mounted_secret() {
 }
 
 #[tokio::test]
-async fn a_certificate_without_its_key_is_waited_for_and_tls_may_begin_and_end() {
+async fn a_certificate_without_its_key_is_waited_for_and_tls_may_begin_but_not_end() {
     let ca = Ca::new();
     let folder = Folder::with(&ca);
-    let path = folder.config(TLS);
+    let path = folder.config("# no TLS yet\n");
     let server = follow(&path);
+    assert_eq!(status(&server, "").await, 200);
+    let mut plain = server.connect().await;
+    plain.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(code(&plain.some().await), "200");
+    replace(&folder, "web.yml", TLS);
     let client = Speaks::to(&ca);
     let ask = || {
         client.ask(
@@ -132,7 +190,15 @@ async fn a_certificate_without_its_key_is_waited_for_and_tls_may_begin_and_end()
             "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
         )
     };
-    assert_eq!(ask().await, Ok(200));
+    let wait = async {
+        while ask().await != Ok(200) {
+            tokio::time::sleep(TICK).await;
+        }
+    };
+    timeout(LONG, wait).await.expect("TLS");
+    // What began without goes no further.
+    plain.send(&get("/metrics", "")).await;
+    assert!(plain.rest().await.contains("connect again"));
     let pair = ca.server();
     replace(&folder, "cert.pem", &pair.cert);
     server.counted(BROKEN).await;
@@ -140,23 +206,17 @@ async fn a_certificate_without_its_key_is_waited_for_and_tls_may_begin_and_end()
     replace(&folder, "key.pem", &pair.key);
     server.counted(GOOD).await;
     assert_eq!(ask().await, Ok(200));
-    // An open connection goes on.
+    // An open connection goes on, and TLS does not end.
     let mut open = client.connect(server.addresses[0]).await.expect("TLS");
-    replace(&folder, "web.yml", "# no TLS\n");
-    becomes(&server, "", 200).await;
+    replace(&folder, "web.yml", "# no TLS any more\n");
+    server.counted(BROKEN).await;
+    assert_eq!(ask().await, Ok(200));
     open.write_all(get("/metrics", "").as_bytes())
         .await
         .expect("it reads");
     let mut answer = Vec::new();
     open.read_to_end(&mut answer).await.expect("an answer");
     assert!(answer.starts_with(b"HTTP/1.1 200"));
-    replace(&folder, "web.yml", TLS);
-    let wait = async {
-        while ask().await != Ok(200) {
-            tokio::time::sleep(TICK).await;
-        }
-    };
-    timeout(LONG, wait).await.expect("TLS again");
 }
 
 /// 1,000 requests, half of them on connections of their own, while the certificate is replaced 20

@@ -224,6 +224,12 @@ pub fn post(body: &str) -> String {
     head(body.len()) + body
 }
 
+/// A notification with these headers besides.
+pub fn notification(headers: &str) -> String {
+    let plain = post(&payload(&[alert("firing", "n1")]));
+    plain.replacen("Host: x\r\n", &format!("Host: x\r\n{headers}"), 1)
+}
+
 /// The status code of a raw answer.
 pub fn code(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")

@@ -20,12 +20,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub(super) use tls::Terms;
 use tls::{ClientAuth, Tls};
 use tokio::sync::watch;
 
 /// Between two looks at the files. cert-manager renews long before the old certificate ends, and the
 /// kubelet itself takes up to a minute to bring a new one.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What changed must have held still for so long before it counts.
+const SETTLING: Duration = Duration::from_millis(250);
 
 /// What is in force.
 pub(super) struct InForce {
@@ -137,13 +141,21 @@ impl WebConfig {
         while let Some(path) = self.path.clone() {
             tokio::time::sleep(self.interval).await;
             let last = self.read;
-            let look = move || look(&path, last.as_ref());
+            let settle = || std::thread::sleep(SETTLING);
+            let look = move || look(&path, last.as_ref(), settle);
             // A panic is no change.
             let Ok(Some((digest, read))) = tokio::task::spawn_blocking(look).await else {
                 continue;
             };
             self.read = Some(digest);
-            match read {
+            let opens = |new: InForce| match new.opens(&self.in_force.borrow()) {
+                None => Ok(new),
+                // An emptied file is valid, and so is one that was written half.
+                Some(how) => Err(format!(
+                    "the door would stand open, {how}; if that is meant, start anew"
+                )),
+            };
+            match read.and_then(opens) {
                 Ok(in_force) => {
                     tracing::info!("what --web.config.file says now is in force");
                     metrics.config_read(Some(Timestamp::now()));
@@ -164,11 +176,16 @@ impl WebConfig {
     }
 }
 
-/// What the files hold, where that is not what they held last, and holds still: who replaces a
-/// certificate and its key may be half-way. Blocks.
-fn look(path: &Path, last: Option<&Digest>) -> Option<(Digest, Result<InForce, String>)> {
+/// What the files hold, where that is not what they held last, and is still so after `settle`: who
+/// writes one, or replaces a certificate and its key, may be half-way. Blocks.
+fn look(
+    path: &Path,
+    last: Option<&Digest>,
+    settle: impl FnOnce(),
+) -> Option<(Digest, Result<InForce, String>)> {
     let is_new = |snapshot: &Snapshot| !last.is_some_and(|last| snapshot.is_like(last));
     let first = Some(Snapshot::take(path)).filter(is_new)?;
+    settle();
     let mut second = Some(Snapshot::take(path)).filter(|second| second.is_like(&first.digest()))?;
     Some((second.digest(), second.in_force(path)))
 }
@@ -214,7 +231,18 @@ impl InForce {
                 files,
             )
             .map_err(within)?;
+            // A certificate comes on top of what all others need.
+            if !methods.want_credentials() {
+                methods.need_as(&rest);
+            }
             let names = own.client_allowed_sans;
+            if names.as_ref().is_some_and(Vec::is_empty) {
+                return Err(within(
+                    "client_allowed_sans: there is no name in it; leave it out to take any \
+                     certificate that client_ca vouches for"
+                        .to_owned(),
+                ));
+            }
             if own.require_client_certificate == Some(true) || names.is_some() {
                 if !tls.as_ref().is_some_and(|tls| tls.client_auth.verifies()) {
                     return Err(within(
@@ -240,6 +268,25 @@ impl InForce {
             rest,
             webhook,
         })
+    }
+
+    /// What a connection that comes now is taken in under; none while it is plain.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        self.tls.as_ref().map(|tls| tls.terms)
+    }
+
+    /// What would stand open that `before` shuts, if anything.
+    fn opens(&self, before: &Self) -> Option<&'static str> {
+        let asks = |it: &Self| it.asks() || it.webhook.is_some();
+        if before.tls.is_some() && self.tls.is_none() {
+            Some("without TLS")
+        } else if before.asks() && !self.asks() {
+            Some("without asking who calls")
+        } else if asks(before) && !asks(self) {
+            Some("without asking who posts alerts")
+        } else {
+            None
+        }
     }
 
     /// Whether everybody must show who it is.

@@ -128,6 +128,21 @@ fn files_as_prometheus_and_node_exporter_take_them_are_taken() {
 }
 
 #[test]
+fn what_is_being_written_is_waited_for() {
+    let folder = Folder::new();
+    let path = folder.config("basic_auth_users:");
+    let last = Snapshot::take(&path).digest();
+    let is_taken = |settle: &dyn Fn()| look(&path, Some(&last), settle).is_some();
+    assert!(!is_taken(&|| ()), "nothing is new");
+    let users = format!("basic_auth_users: {{bob: {HASH}}}\n");
+    folder.config(&users);
+    let goes_on =
+        || drop(folder.config(&format!("{users}rate_limit: {{interval: 1s, burst: 9}}\n")));
+    assert!(!is_taken(&goes_on), "it was half-way");
+    assert!(is_taken(&|| ()), "it holds still");
+}
+
+#[test]
 fn what_is_ours_stands_under_one_key() {
     let ca = Ca::new();
     let folder = Folder::with(&ca);
@@ -201,6 +216,8 @@ fn a_bad_file_is_told_in_one_line_that_names_the_field_and_shows_no_secret() {
         ("basic_auth_users: {alice: {x: hunter2}}".to_owned(), "line 1", "expected"),
         (format!("basic_auth_users:\n  alice: {HASH}\n  alice: {HASH}\n"), "line 3", "\"alice\" is given twice"),
         ("basic_auth_users: {alice: hunter2}".to_owned(), "basic_auth_users: \"alice\"", "no bcrypt hash"),
+        (format!("basic_auth_users: {{alice: '{}'}}", HASH.replace("$04$", "$03$")), "\"alice\"", "below 4"),
+        (format!("{tls}, client_ca_file: ca.pem, client_auth_type: VerifyClientCertIfGiven}}\nnodefall: {{webhook: {{client_allowed_sans: []}}}}"), "nodefall.webhook", "no name in it"),
         (format!("basic_auth_users: {{alice: '{}'}}", HASH.replace("$04$", "$16$")), "\"alice\"", "above 15"),
         (format!("basic_auth_users: {{'a:b': '{HASH}'}}"), "\"a:b\"", "no user can be called so"),
         ("tls_server_config: {cert_file: cert.pem}".to_owned(), "tls_server_config", "one of key and key_file is missing"),

@@ -4,6 +4,7 @@ use super::client::{AnyCertificate, NamedCertificate};
 use super::file::TlsServer;
 use super::read::{Snapshot, place};
 use crate::decide::quoted;
+use ::ring::digest::{Context, SHA256};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -98,7 +99,12 @@ impl ClientAuth {
 pub(in crate::serve) struct Tls {
     pub(in crate::serve) config: Arc<ServerConfig>,
     pub(in crate::serve) client_auth: ClientAuth,
+    /// A digest of all that is asked of a client's certificate.
+    pub(in crate::serve) terms: Terms,
 }
+
+/// What a connection was taken in under: plain, or what was asked of a client's certificate.
+pub(in crate::serve) type Terms = [u8; 32];
 
 impl TlsServer {
     /// True when anything says that there shall be TLS; the toolkit decides by the same fields.
@@ -157,7 +163,21 @@ impl TlsServer {
         Ok(Some(Tls {
             config: Arc::new(config),
             client_auth,
+            terms: self.terms(client_auth, files)?,
         }))
+    }
+
+    fn terms(&self, client_auth: ClientAuth, files: &Snapshot) -> Result<Terms, String> {
+        let path = self.client_ca_file.as_deref();
+        let ca = pem("client_ca", &self.client_ca, path, files)?;
+        let asked = format!("{client_auth:?} {:?} ", self.client_allowed_sans);
+        let mut digest = Context::new(&SHA256);
+        digest.update(asked.as_bytes());
+        digest.update(ca.map_or(b"", |ca| ca.text));
+        let mut terms = Terms::default();
+        // SHA-256 is as long.
+        terms.copy_from_slice(digest.finish().as_ref());
+        Ok(terms)
     }
 
     /// ring, with the suites and curves that were asked for.

@@ -386,6 +386,16 @@ impl Pods {
                     "a binding",
                     Method::POST,
                     &format!("{one}/binding"),
+                    binding.clone(),
+                ),
+            ),
+            (
+                nothing,
+                false,
+                Act::new(
+                    "a binding by the other way",
+                    Method::POST,
+                    &all.replace("/pods", "/bindings"),
                     binding,
                 ),
             ),

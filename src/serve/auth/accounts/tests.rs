@@ -53,8 +53,13 @@ fn token(claims: &str) -> String {
     format!("e30.{part}.c2ln")
 }
 
+fn accounts(audience: &str, allowed: &str) -> Accounts {
+    Accounts::new(Some(audience), &[allowed.to_owned()]).expect("good accounts")
+}
+
 async fn user(reviews: &Reviews, token: &str) -> Result<Option<Arc<str>>, Unknown> {
-    reviews.user(token.as_bytes(), "nodefall").await
+    let accounts = accounts("nodefall", "monitoring/alertmanager-main");
+    reviews.user(token.as_bytes(), &accounts).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,6 +119,22 @@ async fn what_is_nobodys_is_asked_about_every_ten_seconds_at_most() {
     }
 }
 
+/// Whoever may make tokens of any account must not crowd out those that are let in.
+#[tokio::test(start_paused = true)]
+async fn who_is_known_and_not_let_in_is_soon_forgotten() {
+    let server = Server::default();
+    let (reviews, token) = (server.reviews(), token("{}"));
+    let others = accounts("nodefall", "monitoring/another");
+    for round in 1..=2 {
+        for _ in 0..10 {
+            let user = reviews.user(token.as_bytes(), &others).await;
+            assert_eq!(user, Ok(Some(NAME.into())));
+        }
+        assert_eq!(server.asked(), round);
+        advance(REFUSED).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_no_signed_jwt_or_is_over_is_not_even_asked_about() {
     let server = Server::default();
@@ -141,7 +162,8 @@ async fn what_is_no_signed_jwt_or_is_over_is_not_even_asked_about() {
         assert_eq!(user(&reviews, text).await, Ok(None), "{text}");
     }
     assert_eq!(user(&reviews, "\u{0}").await, Ok(None));
-    assert_eq!(reviews.user(b"e30.\xff.c2ln", "nodefall").await, Ok(None));
+    let ours = accounts("nodefall", "monitoring/alertmanager-main");
+    assert_eq!(reviews.user(b"e30.\xff.c2ln", &ours).await, Ok(None));
     assert_eq!(server.asked(), 0);
     for claims in ["{}", "no JSON", r#"{"exp":"x"}"#, r#"{"exp":99999999999}"#] {
         assert!(
@@ -185,7 +207,8 @@ async fn an_answer_for_one_audience_is_none_for_another() {
             .await
             .is_ok_and(|user| user.is_some())
     );
-    assert_eq!(reviews.user(token.as_bytes(), "other").await, Ok(None));
+    let other = accounts("other", "monitoring/alertmanager-main");
+    assert_eq!(reviews.user(token.as_bytes(), &other).await, Ok(None));
     assert_eq!(server.asked(), 2);
 }
 
