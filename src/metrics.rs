@@ -3,10 +3,10 @@
 
 mod make;
 mod words;
-pub use words::{ApiErrorReason, Call};
+pub use words::{ApiErrorReason, Call, Replaced};
 
 use crate::decide::{
-    AlertResult, AlertStatus, DeletionResult, Hold, PatchResult, RemediationResult, Skip,
+    AlertResult, AlertStatus, DeletionResult, Hold, Ignored, PatchResult, RemediationResult, Skip,
     SweepResult, Trigger,
 };
 use jiff::Timestamp;
@@ -27,11 +27,13 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub struct Metrics {
     registry: Registry,
     alerts: IntCounterVec,
+    alerts_ignored: IntCounterVec,
     webhook_requests: IntCounterVec,
     webhook_duration: Histogram,
     remediations: IntCounterVec,
     remediation_duration: Histogram,
     recovery_duration: Histogram,
+    replacements: IntCounterVec,
     holds: IntCounterVec,
     held_nodes: IntGaugeVec,
     pods_skipped: IntCounterVec,
@@ -42,7 +44,10 @@ pub struct Metrics {
     suspected_nodes: IntGauge,
     unreachable_nodes: IntGauge,
     last_sweep: Gauge,
+    sweep_period: Gauge,
     sweeps: IntCounterVec,
+    ready: IntGauge,
+    missing_rights: IntGauge,
     dry_run: IntGauge,
 }
 
@@ -56,6 +61,12 @@ impl Metrics {
                 "nodefall_alerts_total",
                 "Alerts received, by their own status and by what became of them.",
                 &["status", "result"],
+            ),
+            alerts_ignored: counters(
+                &registry,
+                "nodefall_alerts_ignored_total",
+                "Alerts that do not concern this program, by why.",
+                &["reason"],
             ),
             webhook_requests: counters(
                 &registry,
@@ -96,6 +107,12 @@ impl Metrics {
                     1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0,
                     600.0, 1200.0, 1800.0,
                 ],
+            ),
+            replacements: counters(
+                &registry,
+                "nodefall_replacements_total",
+                "Replacements that were waited for, by how that ended.",
+                &["result"],
             ),
             holds: counters(
                 &registry,
@@ -163,11 +180,28 @@ impl Metrics {
                     "When the last sweep that read every node ended, in Unix time; 0: none yet.",
                 ),
             ),
+            sweep_period: register(
+                &registry,
+                Gauge::new(
+                    "nodefall_sweep_period_seconds",
+                    "Time between sweeps; 0: the sweep is off.",
+                ),
+            ),
             sweeps: counters(
                 &registry,
                 "nodefall_sweeps_total",
                 "Sweeps, by what they came to.",
                 &["result"],
+            ),
+            ready: gauge(
+                &registry,
+                "nodefall_ready",
+                "1 when work is taken in: the API server answered, and the rights to look were seen.",
+            ),
+            missing_rights: gauge(
+                &registry,
+                "nodefall_missing_rights",
+                "Rights to act that the last review did not show, also not by the names of pods.",
             ),
             dry_run: gauge(
                 &registry,
@@ -211,6 +245,14 @@ impl Metrics {
             Code::ALL.iter().map(|word| word.as_str()),
         );
         start(
+            &self.alerts_ignored,
+            Ignored::ALL.iter().map(|word| word.as_str()),
+        );
+        start(
+            &self.replacements,
+            Replaced::ALL.iter().map(|word| word.as_str()),
+        );
+        start(
             &self.pods_skipped,
             Skip::ALL.iter().map(|word| word.as_str()),
         );
@@ -252,6 +294,13 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts an alert that does not concern us.
+    pub fn ignored(&self, reason: Ignored) {
+        self.alerts_ignored
+            .with_label_values(&[reason.as_str()])
+            .inc();
+    }
+
     /// Counts an answer to a request for `/webhook`, given after `took`.
     pub fn webhook(&self, code: u16, took: Duration) {
         self.webhook_requests
@@ -272,6 +321,13 @@ impl Metrics {
     /// unreachable.
     pub fn recovery(&self, took: Duration) {
         self.recovery_duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts a replacement that is no longer waited for.
+    pub fn replaced(&self, result: Replaced) {
+        self.replacements
+            .with_label_values(&[result.as_str()])
+            .inc();
     }
 
     /// Counts a node that is held, or held for another reason than before.
@@ -337,6 +393,22 @@ impl Metrics {
         if let Some(ended) = ended {
             self.last_sweep.set(ended.as_duration().as_secs_f64());
         }
+    }
+
+    /// Says how often there is a sweep, if at all.
+    pub fn sweep_period(&self, period: Option<Duration>) {
+        self.sweep_period
+            .set(period.unwrap_or_default().as_secs_f64());
+    }
+
+    /// Says whether work is taken in.
+    pub fn ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
+    /// Says how many rights to act are missing.
+    pub fn missing_rights(&self, rights: usize) {
+        self.missing_rights.set(whole(rights));
     }
 
     /// Says whether nothing is changed, only judged.
