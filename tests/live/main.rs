@@ -5,6 +5,7 @@
 
 mod answers;
 mod api;
+mod health;
 mod interruptions;
 mod monitoring;
 mod outages;
