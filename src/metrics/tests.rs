@@ -1,7 +1,9 @@
 use super::*;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Puts every metric to use once.
 fn used() -> Metrics {

@@ -27,7 +27,14 @@ type Firing = BTreeSet<(String, String, String)>;
 /// What goes wrong, and which alerts are to fire of it.
 const EXPECTED: [(&str, &[(&str, &str)]); 8] = [
     ("well", &[]),
-    ("unready", &[("NodefallNotReady", "critical")]),
+    (
+        "unready",
+        &[
+            // All of them, and each.
+            ("NodefallNotReady", "critical"),
+            ("NodefallNotReady", "warning"),
+        ],
+    ),
     (
         "refused",
         &[
