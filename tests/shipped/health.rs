@@ -94,6 +94,18 @@ fn each_has_a_page_that_says_what_to_do_and_no_page_is_left_over() {
     assert_eq!(pages, files(RUNBOOKS, ".md").into_iter().collect());
 }
 
+/// What is to be typed at 3 a.m. is at least a command.
+#[test]
+fn commands_are_such() {
+    for page in files(RUNBOOKS, ".md") {
+        let page = read(&page);
+        let snippets = page.split("```sh\n").skip(1);
+        for snippet in snippets.filter_map(|rest| rest.split("```").next()) {
+            run("bash", &["-n", "-c", snippet]);
+        }
+    }
+}
+
 /// A row for each, with how long it waits.
 #[test]
 fn the_table_says_the_same() {
