@@ -36,8 +36,8 @@ pub async fn earn(desk: &Desk) {
     tracing::info!("ready: the API server answers, and the rights to look are there");
 }
 
-/// Warns of rights to act that are not seen, and says how many are missing, now and then: they may be
-/// granted for single names, which only a review with the name shows.
+/// Reviews the rights to act again and again, and says which are not seen and how many are missing: they
+/// may be granted for single names, which only a review with the name shows.
 pub async fn review_rights_to_act(desk: &Desk) {
     let context = desk.context();
     if context.settings.dry_run {
