@@ -1,22 +1,21 @@
 //! Every metric of the program, in one registry of its own. Labels come from closed sets, so the
 //! number of series is bounded, and each of them exists from the start, at 0.
 
+mod count;
 mod make;
 mod words;
-pub use words::{ApiErrorReason, AuthFailure, Call};
+pub use words::{ApiErrorReason, AuthFailure, Call, Replaced};
 
 use crate::decide::{
-    AlertResult, AlertStatus, DeletionResult, Hold, PatchResult, RemediationResult, Skip,
+    AlertResult, AlertStatus, DeletionResult, Hold, Ignored, PatchResult, RemediationResult, Skip,
     SweepResult, Trigger,
 };
-use jiff::Timestamp;
 use make::{counters, gauge, gauges, histogram, register, start};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     TextEncoder,
 };
-use std::time::Duration;
 use words::Code;
 
 /// The media type of what [`Metrics::encode`] returns.
@@ -27,11 +26,13 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub struct Metrics {
     registry: Registry,
     alerts: IntCounterVec,
+    alerts_ignored: IntCounterVec,
     webhook_requests: IntCounterVec,
     webhook_duration: Histogram,
     remediations: IntCounterVec,
     remediation_duration: Histogram,
     recovery_duration: Histogram,
+    replacements: IntCounterVec,
     holds: IntCounterVec,
     held_nodes: IntGaugeVec,
     pods_skipped: IntCounterVec,
@@ -42,7 +43,10 @@ pub struct Metrics {
     suspected_nodes: IntGauge,
     unreachable_nodes: IntGauge,
     last_sweep: Gauge,
+    sweep_period: Gauge,
     sweeps: IntCounterVec,
+    ready: IntGauge,
+    missing_rights: IntGauge,
     dry_run: IntGauge,
     auth_failures: IntCounterVec,
     config_good: IntGauge,
@@ -59,6 +63,12 @@ impl Metrics {
                 "nodefall_alerts_total",
                 "Alerts received, by their own status and by what became of them.",
                 &["status", "result"],
+            ),
+            alerts_ignored: counters(
+                &registry,
+                "nodefall_alerts_ignored_total",
+                "Alerts that do not concern this program, by why.",
+                &["reason"],
             ),
             webhook_requests: counters(
                 &registry,
@@ -99,6 +109,12 @@ impl Metrics {
                     1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0,
                     600.0, 1200.0, 1800.0,
                 ],
+            ),
+            replacements: counters(
+                &registry,
+                "nodefall_replacements_total",
+                "Replacements that were waited for, by how that ended.",
+                &["result"],
             ),
             holds: counters(
                 &registry,
@@ -166,11 +182,28 @@ impl Metrics {
                     "When the last sweep that read every node ended, in Unix time; 0: none yet.",
                 ),
             ),
+            sweep_period: register(
+                &registry,
+                Gauge::new(
+                    "nodefall_sweep_period_seconds",
+                    "Time between sweeps; 0: the sweep is off.",
+                ),
+            ),
             sweeps: counters(
                 &registry,
                 "nodefall_sweeps_total",
                 "Sweeps, by what they came to.",
                 &["result"],
+            ),
+            ready: gauge(
+                &registry,
+                "nodefall_ready",
+                "1 when work is taken in: the API server answered, and the rights to look were seen.",
+            ),
+            missing_rights: gauge(
+                &registry,
+                "nodefall_missing_rights",
+                "Rights to act that the last review did not show, also not by the names of pods.",
             ),
             dry_run: gauge(
                 &registry,
@@ -238,6 +271,14 @@ impl Metrics {
             AuthFailure::ALL.iter().map(|word| word.as_str()),
         );
         start(
+            &self.alerts_ignored,
+            Ignored::ALL.iter().map(|word| word.as_str()),
+        );
+        start(
+            &self.replacements,
+            Replaced::ALL.iter().map(|word| word.as_str()),
+        );
+        start(
             &self.pods_skipped,
             Skip::ALL.iter().map(|word| word.as_str()),
         );
@@ -272,121 +313,6 @@ impl Metrics {
             .expect("nothing else is named process_*");
     }
 
-    /// Counts an alert.
-    pub fn alert(&self, status: AlertStatus, result: AlertResult) {
-        self.alerts
-            .with_label_values(&[status.as_str(), result.as_str()])
-            .inc();
-    }
-
-    /// Counts an answer to a request for `/webhook`, given after `took`.
-    pub fn webhook(&self, code: u16, took: Duration) {
-        self.webhook_requests
-            .with_label_values(&[Code::of(code).as_str()])
-            .inc();
-        self.webhook_duration.observe(took.as_secs_f64());
-    }
-
-    /// Counts a node whose last pod is free or given up, `took` after its trigger.
-    pub fn remediation(&self, trigger: Trigger, result: RemediationResult, took: Duration) {
-        self.remediations
-            .with_label_values(&[trigger.as_str(), result.as_str()])
-            .inc();
-        self.remediation_duration.observe(took.as_secs_f64());
-    }
-
-    /// Counts a replacement that became Ready, `took` after its predecessor's node turned
-    /// unreachable.
-    pub fn recovery(&self, took: Duration) {
-        self.recovery_duration.observe(took.as_secs_f64());
-    }
-
-    /// Counts a node that is held, or held for another reason than before.
-    pub fn hold(&self, reason: Hold) {
-        self.holds.with_label_values(&[reason.as_str()]).inc();
-    }
-
-    /// Notes that so many nodes more (or less) are held now for that reason.
-    pub fn held(&self, reason: Hold, more: i64) {
-        self.held_nodes
-            .with_label_values(&[reason.as_str()])
-            .add(more);
-    }
-
-    /// Counts a selected pod that is left alone.
-    pub fn skip(&self, reason: Skip) {
-        self.pods_skipped
-            .with_label_values(&[reason.as_str()])
-            .inc();
-    }
-
-    /// Counts a forced deletion that ended.
-    pub fn deletion(&self, result: DeletionResult) {
-        self.pod_deletions
-            .with_label_values(&[result.as_str()])
-            .inc();
-    }
-
-    /// Counts a pod whose finalizers were to be cleared.
-    pub fn patch(&self, result: PatchResult) {
-        self.finalizer_patches
-            .with_label_values(&[result.as_str()])
-            .inc();
-    }
-
-    /// Counts a request to the API, whatever its answer, that took `took`.
-    pub fn api_request(&self, call: Call, took: Duration) {
-        let labels = [call.verb(), call.resource()];
-        self.api_duration
-            .with_label_values(&labels)
-            .observe(took.as_secs_f64());
-    }
-
-    /// Counts a request to the API that failed.
-    pub fn api_error(&self, call: Call, reason: ApiErrorReason) {
-        let labels = [call.verb(), call.resource(), reason.as_str()];
-        self.api_errors.with_label_values(&labels).inc();
-    }
-
-    /// Says how many nodes are suspected now.
-    pub fn suspected(&self, nodes: usize) {
-        self.suspected_nodes.set(whole(nodes));
-    }
-
-    /// Says how many nodes are not Ready, as the fleet was last read.
-    pub fn unreachable(&self, nodes: usize) {
-        self.unreachable_nodes.set(whole(nodes));
-    }
-
-    /// Counts a sweep; `ended` when it read every node.
-    pub fn sweep(&self, result: SweepResult, ended: Option<Timestamp>) {
-        self.sweeps.with_label_values(&[result.as_str()]).inc();
-        if let Some(ended) = ended {
-            self.last_sweep.set(ended.as_duration().as_secs_f64());
-        }
-    }
-
-    /// Says whether nothing is changed, only judged.
-    pub fn dry_run(&self, on: bool) {
-        self.dry_run.set(i64::from(on));
-    }
-
-    /// Counts a caller that was not let in.
-    pub fn auth_failure(&self, reason: AuthFailure) {
-        self.auth_failures
-            .with_label_values(&[reason.as_str()])
-            .inc();
-    }
-
-    /// Says that a web configuration came in force, or, without a time, that the one that is there now
-    /// is broken.
-    pub fn config_read(&self, in_force: Option<Timestamp>) {
-        self.config_good.set(i64::from(in_force.is_some()));
-        if let Some(at) = in_force {
-            self.config_read.set(at.as_duration().as_secs_f64());
-        }
-    }
-
     /// Everything in Prometheus' text format 0.0.4.
     pub fn encode(&self) -> String {
         // Fails only for a family without series, which never is registered here.
@@ -400,10 +326,6 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

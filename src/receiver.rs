@@ -87,6 +87,7 @@ impl Receiver {
     pub fn new(settings: Settings, client: kube::Client, clock: Clock) -> Self {
         let metrics = Metrics::new();
         metrics.dry_run(settings.dry_run);
+        metrics.sweep_period(settings.period);
         let alerts = settings.alerts.clone();
         let api = Api::new(Transport::new(client, metrics.clone(), clock));
         let (drain, draining) = watch::channel(false);
@@ -115,6 +116,7 @@ impl Receiver {
 
     /// Begins the orderly end: nothing new is taken, and the work comes to a safe point.
     pub fn drain(&self) {
+        self.metrics.ready(false);
         self.drain.send_replace(true);
     }
 

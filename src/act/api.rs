@@ -36,6 +36,8 @@ pub struct Right<'a> {
     pub resource: &'static str,
     /// Namespace; none for the cluster's own.
     pub namespace: Option<&'a str>,
+    /// The one object that it is asked for; none for all of them.
+    pub name: Option<&'a str>,
 }
 
 /// The calls, over one [`Transport`].
@@ -250,7 +252,7 @@ impl Api {
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {
                 "verb": right.verb, "group": right.group, "resource": right.resource,
-                "namespace": right.namespace,
+                "namespace": right.namespace, "name": right.name,
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";

@@ -150,6 +150,7 @@ impl Desk {
     }
 
     pub(super) fn set_unready(&self, why: &str) {
+        self.context().metrics.ready(why.is_empty());
         self.shared.unready.send_replace(why.to_owned());
     }
 

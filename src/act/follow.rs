@@ -4,6 +4,7 @@ use super::Context;
 use super::error::ApiError;
 use super::events::Reason;
 use crate::decide::{Pod, StatefulSet, check_subdomain};
+use crate::metrics::Replaced;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Follow {
             }
             match sign {
                 Sign::Ready { uid, node, date } => return self.recovered(uid, node, date),
-                Sign::Never(why) => return self.gave_up(&why),
+                Sign::Never(why) => return self.gave_up(Replaced::Never, &why),
                 Sign::Absent => {}
                 Sign::Pending { uid, node, why } => {
                     if why != last {
@@ -91,7 +92,8 @@ impl Follow {
                 }
             }
             if waited >= PATIENCE {
-                return self.gave_up(&format!("not Ready after 10 minutes: {last}"));
+                let why = format!("not Ready after 10 minutes: {last}");
+                return self.gave_up(Replaced::Late, &why);
             }
             if waited < QUICK {
                 tokio::time::sleep(wait).await;
@@ -223,17 +225,19 @@ impl Follow {
             .history
             .step(self.remediation, &self.pod, now, &what);
         if self.counts {
+            self.context.metrics.replaced(Replaced::Ready);
             self.context
                 .events
                 .of_pod(&self.pod, Reason::Recovered, &what);
         }
     }
 
-    fn gave_up(&self, why: &str) {
+    fn gave_up(&self, result: Replaced, why: &str) {
         let pod = self.pod.path();
         tracing::warn!(node = self.pod.node(), pod, why, "no replacement");
         self.note(why, None, None, None);
         if self.counts {
+            self.context.metrics.replaced(result);
             let note = format!("No replacement of {pod}: {why}");
             self.context
                 .events

@@ -1,6 +1,6 @@
 //! From the bytes that Alertmanager posts to the nodes that they name.
 
-use super::labels::AlertStatus;
+use super::labels::{AlertStatus, Ignored};
 use super::names::{NodeName, quoted, why_unreadable};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,8 @@ pub enum Reading {
         /// The key that the alert had while it fired.
         key: String,
     },
-    /// It does not concern us, for this reason.
-    Ignored(String),
+    /// It does not concern us, for this reason, told in one line.
+    Ignored(Ignored, String),
     /// It concerns us and cannot be understood, for this reason.
     Refused(String),
 }
@@ -54,27 +54,27 @@ impl AlertRules {
     pub fn read(&self, alert: &Alert) -> Reading {
         let status = alert.status();
         if status == AlertStatus::Other {
-            return Reading::Ignored(format!(
-                "its status {} is neither firing nor resolved",
-                quoted(&alert.status)
-            ));
+            let status = quoted(&alert.status);
+            let why = format!("its status {status} is neither firing nor resolved");
+            return Reading::Ignored(Ignored::Status, why);
         }
         let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
         let alert_name = label("alertname");
         if !self.alert_names.iter().any(|name| name == alert_name) {
-            return Reading::Ignored(format!(
-                "alertname {} is none that --alert-name names",
-                quoted(alert_name)
-            ));
+            let name = quoted(alert_name);
+            let why = format!("alertname {name} is none that --alert-name names");
+            return Reading::Ignored(Ignored::AlertName, why);
         }
         for (name, expected) in &self.matches {
-            if label(name) != expected {
-                return Reading::Ignored(format!(
-                    "label {} is {}, and --match wants {}",
-                    quoted(name),
-                    quoted(label(name)),
-                    quoted(expected)
-                ));
+            let value = label(name);
+            if value != expected {
+                let reason = match value.is_empty() {
+                    true => Ignored::NoLabel,
+                    false => Ignored::OtherLabel,
+                };
+                let (name, value, expected) = (quoted(name), quoted(value), quoted(expected));
+                let why = format!("label {name} is {value}, and --match wants {expected}");
+                return Reading::Ignored(reason, why);
             }
         }
         let node = match alert.labels.get(&self.node_label) {

@@ -175,6 +175,22 @@ labels! {
 }
 
 labels! {
+    /// Why an alert does not concern us.
+    Ignored {
+        /// It is neither firing nor resolved.
+        Status = "status",
+        /// Its name is none that `--alert-name` names.
+        AlertName = "alert_name",
+        /// It lacks a label that `--match` wants.
+        NoLabel = "no_label",
+        /// A label that `--match` wants has another value: it is about another cluster.
+        OtherLabel = "other_label",
+        /// It is resolved, and had raised no suspicion.
+        NoSuspicion = "no_suspicion",
+    }
+}
+
+labels! {
     /// What became of one alert.
     AlertResult {
         /// Its node is a suspect now.

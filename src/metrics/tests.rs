@@ -1,17 +1,21 @@
 use super::*;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Puts every metric to use once.
 fn used() -> Metrics {
     let metrics = Metrics::new();
     let second = Duration::from_secs(1);
     metrics.alert(AlertStatus::Firing, AlertResult::Taken);
+    metrics.ignored(Ignored::NoLabel);
     metrics.webhook(202, second);
     metrics.webhook(418, second);
     metrics.remediation(Trigger::Alert, RemediationResult::Freed, second);
     metrics.recovery(second);
+    metrics.replaced(Replaced::Late);
     metrics.hold(Hold::StormGuard);
     metrics.held(Hold::StormGuard, 4);
     metrics.held(Hold::StormGuard, -1);
@@ -27,6 +31,9 @@ fn used() -> Metrics {
         SweepResult::Ok,
         Some(Timestamp::from_second(1_700_000_000).expect("a time")),
     );
+    metrics.sweep_period(Some(Duration::from_secs(60)));
+    metrics.ready(true);
+    metrics.missing_rights(2);
     metrics.dry_run(true);
     metrics.auth_failure(AuthFailure::Busy);
     metrics.config_read(Some(Timestamp::from_second(1_600_000_000).expect("a time")));
@@ -47,6 +54,7 @@ fn every_metric_exists_from_the_start_at_0() {
     let text = Metrics::new().encode();
     for name in [
         r#"nodefall_alerts_total{result="taken",status="firing"}"#,
+        r#"nodefall_alerts_ignored_total{reason="alert_name"}"#,
         r#"nodefall_webhook_requests_total{code="401"}"#,
         r#"nodefall_webhook_requests_total{code="other"}"#,
         "nodefall_webhook_request_duration_seconds_count",
@@ -58,11 +66,15 @@ fn every_metric_exists_from_the_start_at_0() {
         r#"nodefall_finalizer_patches_total{result="cleared"}"#,
         "nodefall_remediation_duration_seconds_count",
         "nodefall_recovery_duration_seconds_count",
+        r#"nodefall_replacements_total{result="late"}"#,
         r#"nodefall_api_request_duration_seconds_count{resource="pods",verb="patch"}"#,
         r#"nodefall_api_errors_total{reason="timeout",resource="leases",verb="get"}"#,
         "nodefall_suspected_nodes",
         "nodefall_unreachable_nodes",
         "nodefall_last_sweep_timestamp_seconds",
+        "nodefall_sweep_period_seconds",
+        "nodefall_ready",
+        "nodefall_missing_rights",
         r#"nodefall_sweeps_total{result="skipped"}"#,
         "nodefall_dry_run",
         r#"nodefall_auth_failures_total{reason="unavailable"}"#,
@@ -105,12 +117,14 @@ fn what_is_counted_is_shown() {
     let text = used().encode();
     for line in [
         r#"nodefall_alerts_total{result="taken",status="firing"} 1"#,
+        r#"nodefall_alerts_ignored_total{reason="no_label"} 1"#,
         r#"nodefall_webhook_requests_total{code="202"} 1"#,
         r#"nodefall_webhook_requests_total{code="other"} 1"#,
         "nodefall_webhook_request_duration_seconds_count 2",
         r#"nodefall_remediations_total{result="freed",trigger="alert"} 1"#,
         "nodefall_remediation_duration_seconds_sum 1",
         "nodefall_recovery_duration_seconds_sum 1",
+        r#"nodefall_replacements_total{result="late"} 1"#,
         r#"nodefall_holds_total{reason="storm_guard"} 1"#,
         r#"nodefall_held_nodes{reason="storm_guard"} 3"#,
         r#"nodefall_held_nodes{reason="node_ready"} 4"#,
@@ -122,7 +136,10 @@ fn what_is_counted_is_shown() {
         "nodefall_suspected_nodes 3",
         "nodefall_unreachable_nodes 2",
         "nodefall_last_sweep_timestamp_seconds 1700000000",
+        "nodefall_sweep_period_seconds 60",
         r#"nodefall_sweeps_total{result="ok"} 1"#,
+        "nodefall_ready 1",
+        "nodefall_missing_rights 2",
         "nodefall_dry_run 1",
         r#"nodefall_auth_failures_total{reason="busy"} 1"#,
         "nodefall_config_last_reload_successful 0",

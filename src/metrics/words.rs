@@ -86,6 +86,18 @@ labels! {
     }
 }
 
+labels! {
+    /// How the wait for a replacement ended.
+    Replaced {
+        /// It is Ready.
+        Ready = "ready",
+        /// It was not Ready in time.
+        Late = "late",
+        /// It will not come: its StatefulSet is gone, or was scaled down.
+        Never = "never",
+    }
+}
+
 /// Declares the requests that are made of the Kubernetes API, each with its verb and resource as
 /// RBAC names them.
 macro_rules! calls {

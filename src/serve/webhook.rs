@@ -2,7 +2,9 @@
 
 use super::{App, body, pages, places};
 use crate::act::Suspected;
-use crate::decide::{Alert, AlertResult, AlertStatus, NodeName, Payload, Reading, read_payload};
+use crate::decide::{
+    Alert, AlertResult, AlertStatus, Ignored, NodeName, Payload, Reading, read_payload,
+};
 use crate::metrics::Metrics;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -153,6 +155,7 @@ fn take_one(app: &App, index: usize, alert: Result<Alert, String>) -> AlertAnswe
                     "the suspicion that it raised is lifted",
                 )
             } else {
+                app.metrics.ignored(Ignored::NoSuspicion);
                 (
                     AlertResult::Ignored,
                     "it is resolved, and had raised no suspicion",
@@ -160,7 +163,10 @@ fn take_one(app: &App, index: usize, alert: Result<Alert, String>) -> AlertAnswe
             };
             (Some(node), result, reason.to_owned())
         }
-        Reading::Ignored(why) => (None, AlertResult::Ignored, why),
+        Reading::Ignored(reason, why) => {
+            app.metrics.ignored(reason);
+            (None, AlertResult::Ignored, why)
+        }
         Reading::Refused(why) => (None, AlertResult::Refused, why),
     };
     let in_hand = matches!(result, AlertResult::Taken | AlertResult::Joined);

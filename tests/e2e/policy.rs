@@ -133,6 +133,7 @@ fn as_shipped(scene: &mut Scene) {
             let log = receiver.process.log();
             log.contains("it may be granted by name").then_some(())
         });
+        assert_eq!(receiver.metric("nodefall_missing_rights"), 0.0);
         scene.cluster.lose(&old.node);
         scene.alert(&receiver, &old.node);
         scene.cluster.replaced(&old);

@@ -133,6 +133,9 @@ fn missed(scene: &Scene, right: (&str, &Value, &str), namespace: &str) {
         (verb, resource),
         ("get" | "list", "nodes" | "pods") | ("get", "leases")
     );
+    if !looks {
+        assert!(receiver.metric("nodefall_missing_rights") >= 1.0, "{words}");
+    }
     let status = if looks { 503 } else { 200 };
     eventually(&format!("without {words}: {status}"), PATIENCE, || {
         let answer = receiver.get("/-/ready");

@@ -7,6 +7,7 @@ mod answers;
 mod api;
 mod clients;
 mod door;
+mod health;
 mod interruptions;
 mod monitoring;
 mod outages;

@@ -10,6 +10,11 @@ async fn replacement(replica: &Replica, pod: &str) -> (String, Value) {
     (state.to_owned(), story["replacement"].clone())
 }
 
+/// The series of waits for a replacement that ended so.
+fn replacements(result: &str) -> String {
+    format!(r#"nodefall_replacements_total{{result="{result}"}}"#)
+}
+
 fn edit_set(bench: &Bench, change: impl FnOnce(&mut StatefulSet)) {
     let key = ("monitoring".to_owned(), "prometheus-k8s".to_owned());
     bench
@@ -89,7 +94,8 @@ async fn a_replacement_that_is_not_scheduled_is_told_in_the_schedulers_words() {
     seconds(10).await;
     let (state, told) = replacement(&replica, POD).await;
     assert_eq!((state.as_str(), &told["node"]), ("ready", &"node-3".into()));
-    replica.assert_counts(&[(RECOVERIES, 1.0)]).await;
+    let counts = [(RECOVERIES, 1.0), (&*replacements("ready"), 1.0)];
+    replica.assert_counts(&counts).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,9 +158,12 @@ async fn a_replacement_that_will_never_come_is_not_waited_for() {
         let before = bench.asked("get", "pods").len();
         seconds(60).await;
         assert_eq!(bench.asked("get", "pods").len(), before);
-        replica
-            .assert_counts(&[(&remediations("alert", "freed"), 1.0), (RECOVERIES, 0.0)])
-            .await;
+        let counts = [
+            (&*remediations("alert", "freed"), 1.0),
+            (RECOVERIES, 0.0),
+            (&*replacements("never"), 1.0),
+        ];
+        replica.assert_counts(&counts).await;
     }
 }
 
@@ -179,5 +188,6 @@ async fn after_ten_minutes_it_is_no_longer_waited_for() {
     bench.cluster.cordon("node-2", false);
     seconds(60).await;
     assert_eq!(bench.asked("get", "pods").len(), before);
-    replica.assert_counts(&[(RECOVERIES, 0.0)]).await;
+    let counts = [(RECOVERIES, 0.0), (&*replacements("late"), 1.0)];
+    replica.assert_counts(&counts).await;
 }

@@ -13,6 +13,7 @@ mod dry_run;
 mod follow;
 mod freshness;
 mod guard;
+mod health;
 mod holds;
 mod leases;
 mod orphans;

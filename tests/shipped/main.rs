@@ -1,9 +1,12 @@
 //! What is shipped around the program is right by itself and fits together: Alertmanager's
-//! configuration, the rule, sample payloads, manifests, image, the tables of guards and threats,
-//! the rights, the dependencies.
+//! configuration, the rules, their pages, the dashboard, sample payloads, manifests, image, the tables of
+//! guards and threats, the rights, the dependencies.
 
 mod alertmanager;
+mod dashboard;
+mod exported;
 mod guards;
+mod health;
 mod manifests;
 mod payloads;
 mod rights;

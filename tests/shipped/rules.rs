@@ -1,10 +1,12 @@
-//! The alert's rule, asked of `promtool`, and its copy for the Prometheus Operator.
+//! The rules, asked of `promtool`, and their copies for the Prometheus Operator.
 
 use super::*;
 
 #[test]
 fn are_valid() {
-    run("promtool", &["check", "rules", RULES]);
+    let mut arguments = vec!["check".to_owned(), "rules".to_owned()];
+    arguments.extend(files("rules", ".yml"));
+    run("promtool", &arguments);
 }
 
 #[test]
@@ -16,7 +18,15 @@ fn fire_when_they_should_and_only_then() {
 
 #[test]
 fn prometheus_operator_gets_the_same() {
-    let object = yaml("manifests/components/prometheus-operator/prometheusrule.yaml");
-    assert_eq!(object["kind"], "PrometheusRule");
-    assert_eq!(object["spec"], yaml(RULES));
+    for (copy, original) in [
+        ("prometheusrule.yaml", RULES),
+        (
+            "prometheusrule-health.yaml",
+            "rules/nodefall-health.rules.yml",
+        ),
+    ] {
+        let object = yaml(&format!("manifests/components/prometheus-operator/{copy}"));
+        assert_eq!(object["kind"], "PrometheusRule");
+        assert_eq!(object["spec"], yaml(original), "{copy}");
+    }
 }

@@ -20,7 +20,7 @@ fn reading(rules: &AlertRules, alert: &str) -> Reading {
 
 fn why_not(reading: Reading) -> String {
     match reading {
-        Reading::Ignored(why) | Reading::Refused(why) => why,
+        Reading::Ignored(_, why) | Reading::Refused(why) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -197,32 +197,37 @@ fn a_bad_alert_says_what_is_wrong_in_one_short_line() {
 #[test]
 fn other_alerts_are_ignored_and_the_reason_names_the_label() {
     let mut rules = rules();
-    for (alert, words) in [
+    for (alert, words, reason) in [
         (
             r#"{"status":"firing","labels":{"node":"a"}}"#,
             r#"alertname """#,
+            Ignored::AlertName,
         ),
         (
             r#"{"status":"firing","labels":{"alertname":"Watchdog"}}"#,
             "Watchdog",
+            Ignored::AlertName,
         ),
         (
             r#"{"status":"firing","labels":{"alertname":"kubenodenotready"}}"#,
             "kubenodenotready",
+            Ignored::AlertName,
         ),
         (
             r#"{"status":"suppressed","labels":{"alertname":"KubeNodeNotReady"}}"#,
             "suppressed",
+            Ignored::Status,
         ),
         (
             r#"{"status":"Firing","labels":{"alertname":"KubeNodeNotReady"}}"#,
             "Firing",
+            Ignored::Status,
         ),
-        (r#"{"status":"","labels":{}}"#, r#""""#),
+        (r#"{"status":"","labels":{}}"#, r#""""#, Ignored::Status),
     ] {
         let read = reading(&rules, alert);
         assert!(
-            matches!(&read, Reading::Ignored(why) if why.contains(words)),
+            matches!(&read, Reading::Ignored(is, why) if *is == reason && why.contains(words)),
             "{read:?}"
         );
     }
@@ -235,21 +240,27 @@ fn other_alerts_are_ignored_and_the_reason_names_the_label() {
             r#"{{"status":"firing","labels":{{"alertname":"KubeNodeNotReady","node":"a"{labels}}}}}"#
         )
     };
-    for (labels, words) in [
-        ("", r#"label "cluster" is "", and --match wants "east""#),
+    for (labels, words, reason) in [
+        (
+            "",
+            r#"label "cluster" is "", and --match wants "east""#,
+            Ignored::NoLabel,
+        ),
         (
             r#","cluster":"west","env":"prod""#,
             r#"label "cluster" is "west""#,
+            Ignored::OtherLabel,
         ),
-        (r#","cluster":"east""#, r#"label "env""#),
+        (r#","cluster":"east""#, r#"label "env""#, Ignored::NoLabel),
         (
             r#","cluster":"east","env":"prod2""#,
             r#"label "env" is "prod2""#,
+            Ignored::OtherLabel,
         ),
     ] {
         let read = reading(&rules, &alert(labels));
         assert!(
-            matches!(&read, Reading::Ignored(why) if why.contains(words)),
+            matches!(&read, Reading::Ignored(is, why) if *is == reason && why.contains(words)),
             "{read:?}"
         );
     }

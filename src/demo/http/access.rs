@@ -19,9 +19,13 @@ pub(super) fn review(state: &State, call: &Call) -> Result<Response, Failure> {
     if let Some(sub) = asked["subresource"].as_str().filter(|sub| !sub.is_empty()) {
         resource = format!("{resource}/{sub}");
     }
+    // A right that is granted by name only shows to whom asks for the name.
+    let by_name = asked["name"].as_str().is_some_and(|name| !name.is_empty());
+    let shown =
+        state.access.shows(&verb, &resource) || by_name && state.access.allows(&verb, &resource);
     review["kind"] = json!("SelfSubjectAccessReview");
     review["apiVersion"] = json!("authorization.k8s.io/v1");
-    review["status"] = match state.access.shows(&verb, &resource) {
+    review["status"] = match shown {
         true => json!({ "allowed": true, "reason": "RBAC: allowed by the simulation" }),
         false => json!({ "allowed": false }),
     };

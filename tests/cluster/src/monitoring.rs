@@ -41,11 +41,69 @@ impl Access {
     }
 }
 
+/// A Prometheus, running.
+pub struct Prometheus {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl Prometheus {
+    /// Starts it with this configuration.
+    ///
+    /// # Panics
+    /// When it is missing or does not start.
+    pub fn start(scratch: &Scratch, config: &str) -> Self {
+        let config = scratch.write("prometheus.yml", config);
+        run(
+            "promtool",
+            &["check".as_ref(), "config".as_ref(), config.as_os_str()],
+        );
+        let mut process = Process::start(
+            scratch,
+            "prometheus",
+            Command::new(tool("prometheus"))
+                .arg("--config.file")
+                .arg(config)
+                .arg("--storage.tsdb.path")
+                .arg(scratch.path("prometheus"))
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        Self {
+            address: process.listens("Listening on"),
+            _process: process,
+        }
+    }
+
+    /// The value of the one series that `query` finds.
+    ///
+    /// # Panics
+    /// When it finds several.
+    pub fn query(&self, query: &str) -> Option<f64> {
+        let path = format!("/api/v1/query?query={}", escaped(query));
+        let series = self.read(&path)?["data"]["result"].as_array()?.clone();
+        assert!(series.len() <= 1, "{query}: {series:?}");
+        series.first()?["value"][1].as_str()?.parse().ok()
+    }
+
+    /// The alerts that fire or may soon, each with its labels and its state.
+    pub fn alerts(&self) -> Option<Vec<Value>> {
+        self.read("/api/v1/alerts")?["data"]["alerts"]
+            .as_array()
+            .cloned()
+    }
+
+    /// A page of its API; none while it starts.
+    fn read(&self, path: &str) -> Option<Value> {
+        let answer = http::get(self.address, path).ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+}
+
 /// Both, running.
 pub struct Stack {
-    prometheus: SocketAddr,
+    prometheus: Prometheus,
     alertmanager: SocketAddr,
-    _processes: [Process; 2],
+    _process: Process,
 }
 
 impl Stack {
@@ -85,53 +143,26 @@ impl Stack {
         );
         let alertmanager_address = alertmanager.listens("Listening on");
         let config = prometheus_yml(targets, alertmanager_address, access);
-        let config = scratch.write("prometheus.yml", &config);
-        run(
-            "promtool",
-            &["check".as_ref(), "config".as_ref(), config.as_os_str()],
-        );
-        let mut prometheus = Process::start(
-            scratch,
-            "prometheus",
-            Command::new(tool("prometheus"))
-                .arg("--config.file")
-                .arg(config)
-                .arg("--storage.tsdb.path")
-                .arg(scratch.path("prometheus"))
-                .arg("--web.listen-address=127.0.0.1:0"),
-        );
         Self {
-            prometheus: prometheus.listens("Listening on"),
+            prometheus: Prometheus::start(scratch, &config),
             alertmanager: alertmanager_address,
-            _processes: [alertmanager, prometheus],
+            _process: alertmanager,
         }
     }
 
     /// The value of the one series that `query` finds in Prometheus.
     pub fn query(&self, query: &str) -> Option<f64> {
-        let path = format!("/api/v1/query?query={}", escaped(query));
-        let series = self.read(&path)?["data"]["result"].as_array()?.clone();
-        assert!(series.len() <= 1, "{query}: {series:?}");
-        series.first()?["value"][1].as_str()?.parse().ok()
+        self.prometheus.query(query)
     }
 
     /// The state of our alert for a node in Prometheus: `pending` or `firing`.
     pub fn alert(&self, node: &str) -> Option<String> {
-        let alerts = self.read("/api/v1/alerts")?["data"]["alerts"]
-            .as_array()?
-            .clone();
         let ours = |alert: &&Value| {
             alert["labels"]["alertname"] == "KubeNodeNotReady" && alert["labels"]["node"] == node
         };
-        alerts.iter().find(ours)?["state"]
+        self.prometheus.alerts()?.iter().find(ours)?["state"]
             .as_str()
             .map(str::to_owned)
-    }
-
-    /// A page of Prometheus' API; none while it starts.
-    fn read(&self, path: &str) -> Option<Value> {
-        let answer = http::get(self.prometheus, path).ok()?;
-        (answer.status == 200).then(|| answer.json())
     }
 
     /// Fires our alert for a node at Alertmanager, as Prometheus does.
