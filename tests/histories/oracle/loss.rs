@@ -101,14 +101,15 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
     let protected = finalizers
         .clone()
         .any(|it| it == "batch.kubernetes.io/job-tracking");
-    let excuse = if not.len() > config.bound.of(ready.len() + not.len()) {
+    // First: nobody holds what nobody tells of.
+    let excuse = if node.is_none() && config.period.is_none() {
+        Some(Excuse::Removed)
+    } else if not.len() > config.bound.of(ready.len() + not.len()) {
         Some(Excuse::Storm)
     } else if ready.iter().all(|((_, other), _)| other == name) {
         Some(Excuse::NoOtherNode)
     } else if protected && pod.metadata.deletion_grace_period_seconds == Some(0) {
         Some(Excuse::Protected)
-    } else if node.is_none() && config.period.is_none() {
-        Some(Excuse::Removed)
     } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
         Some(Excuse::NotTainted)
     } else if is_pod_ready(pod) && !terminating(pod) && !spoke_lately(world, name) {
