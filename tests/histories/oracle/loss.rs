@@ -32,6 +32,9 @@ pub enum Excuse {
     NoOtherNode,
     NotTainted,
     PodReady,
+    /// Without a Lease, and its last report is not old by its own clock: that passes, after an hour and
+    /// more where that clock is ahead.
+    Heartbeat,
     /// Its Node is gone, and nothing tells of it without a sweep.
     Removed,
     /// A finalizer that is never cleared.
@@ -50,6 +53,7 @@ impl Excuse {
             Self::NoOtherNode => &["no_other_node", "storm_guard"],
             Self::NotTainted => &["not_tainted"],
             Self::PodReady => &["pod_ready"],
+            Self::Heartbeat => &["heartbeat_fresh"],
             Self::Removed => &["unknown_node"],
             // Nothing holds the node itself.
             Self::Protected | Self::Ordered | Self::Unschedulable => &[],
@@ -112,7 +116,9 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
         Some(Excuse::Protected)
     } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
         Some(Excuse::NotTainted)
-    } else if is_pod_ready(pod) && !terminating(pod) && !spoke_lately(world, name) {
+    } else if spoke_lately(world, name) {
+        Some(Excuse::Heartbeat)
+    } else if is_pod_ready(pod) && !terminating(pod) {
         Some(Excuse::PodReady)
     } else {
         None
@@ -125,8 +131,7 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
     })
 }
 
-/// Whether a node without a Lease reported less than 6 minutes ago, by its own clock: that holds it, and
-/// passes.
+/// Whether a node without a Lease reported less than 6 minutes ago, by its own clock.
 fn spoke_lately(world: &World, node: &str) -> bool {
     let leased = world.leases.contains_key(&key("kube-node-lease", node));
     let ready = world.nodes.get(&key("", node)).and_then(node_ready);

@@ -33,6 +33,9 @@ const REMEDIATION: SignedDuration = SignedDuration::from_secs(600);
 const FOLLOWED: usize = 300;
 const EACH_SECOND: usize = 8;
 
+/// How often its finalizers are patched anew within that time, for as long as the options say.
+const TRIES: usize = 4;
+
 /// Judges the calls, and what is kept at the end.
 pub fn judge(record: &Record, judgement: &mut Judgement) {
     again(record, judgement);
@@ -78,7 +81,8 @@ fn rate(record: &Record, judgement: &mut Judgement) {
     let patches = usize::try_from(5 * 10_000 / interval).unwrap_or(usize::MAX);
     let config = &record.history.config;
     let waits = (config.delete_timeout + config.patch_timeout).as_secs() as usize;
-    let remediation = FOLLOWED + EACH_SECOND * waits;
+    let patched = config.patch_timeout.as_secs() as usize * patches / 10;
+    let remediation = FOLLOWED + EACH_SECOND * waits + TRIES * patched;
     let mut calls: BTreeMap<(Arc<str>, String), Vec<Timestamp>> = BTreeMap::new();
     // The pods of one name that were deleted one after the other: each was a remediation.
     let mut remediated: BTreeMap<(Arc<str>, String), BTreeSet<&[u8]>> = BTreeMap::new();
@@ -93,7 +97,8 @@ fn rate(record: &Record, judgement: &mut Judgement) {
     for ((replica, subject), times) in calls {
         let bound = match subject.split(' ').next() {
             Some("pod") => ABOUT_POD + patches,
-            Some("node") => ABOUT_NODE,
+            // After a conflict the node is judged anew, and a patch may be one.
+            Some("node") => ABOUT_NODE + patches,
             _ => OTHERS + 2 * record.history.strangers(),
         };
         let most = most_within(&times, WINDOW);

@@ -25,7 +25,8 @@ impl Play<'_> {
         let mut done = Duration::ZERO;
         loop {
             let left = self.left();
-            done = if left.iter().any(|left| left.excuse.is_none()) {
+            let passes = |left: &Left| matches!(left.excuse, None | Some(Excuse::Heartbeat));
+            done = if left.iter().any(passes) {
                 Duration::ZERO
             } else {
                 done + step
