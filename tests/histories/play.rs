@@ -59,6 +59,8 @@ struct Play<'h> {
     replicas: Vec<Option<Replica>>,
     /// How often each was started, and how long it is away after its death.
     lives: Vec<(usize, Duration)>,
+    /// When a replica was started last, after the beginning.
+    last_start: Duration,
     deaths: (UnboundedSender<Arc<str>>, UnboundedReceiver<Arc<str>>),
     sender: Sender,
     rng: Rng,
@@ -79,6 +81,7 @@ impl<'h> Play<'h> {
             wire,
             replicas: (0..history.replicas).map(|_| None).collect(),
             lives: vec![(0, Duration::ZERO); history.replicas],
+            last_start: Duration::ZERO,
             deaths: unbounded_channel(),
             sender: Sender::new(history.alerting),
             rng: Rng::with_seed(history.seed ^ 0x5eed),
@@ -227,6 +230,7 @@ impl<'h> Play<'h> {
     fn start(&mut self, place: usize) {
         let name = replica::name(place, self.lives[place].0);
         self.lives[place].0 += 1;
+        self.last_start = self.began.elapsed();
         self.say(format!("* {name} starts"));
         let life = Life::new(&name, self.deaths.0.clone());
         let (history, now) = (self.history, self.cluster.now());

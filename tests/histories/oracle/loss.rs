@@ -23,6 +23,8 @@ pub struct Left {
     pub node: String,
     /// What rightly keeps it.
     pub excuse: Option<Excuse>,
+    /// That has been so for long enough that replicas have seen it.
+    pub steady: bool,
 }
 
 /// What may keep a pod where it is.
@@ -114,10 +116,10 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
         Some(Excuse::NoOtherNode)
     } else if protected && pod.metadata.deletion_grace_period_seconds == Some(0) {
         Some(Excuse::Protected)
-    } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
-        Some(Excuse::NotTainted)
     } else if spoke_lately(world, name) {
         Some(Excuse::Heartbeat)
+    } else if node.is_some_and(|node| !has_unreachable_taint(node)) {
+        Some(Excuse::NotTainted)
     } else if is_pod_ready(pod) && !terminating(pod) {
         Some(Excuse::PodReady)
     } else {
@@ -128,6 +130,7 @@ fn stuck(world: &World, config: &Config, at: &Key, pod: &Pod) -> Option<Left> {
         uid: uid(pod).to_owned(),
         node: name.to_owned(),
         excuse,
+        steady: false,
     })
 }
 
@@ -168,6 +171,7 @@ fn missing(world: &World, config: &Config) -> Vec<Left> {
                     uid: String::new(),
                     node: String::new(),
                     excuse,
+                    steady: false,
                 });
             }
             waits = true;
@@ -192,6 +196,10 @@ fn has_room(world: &World) -> bool {
 /// Judges what is left at the end of a history.
 pub fn judge(record: &Record, judgement: &mut Judgement) {
     for left in &record.left {
+        if !left.steady {
+            judgement.count("left, and the reason has just changed");
+            continue;
+        }
         let Some(excuse) = left.excuse else {
             let what = format!("{left:?}; told is {}", about(record, &left.node));
             judgement.find("lost", record.end, what);

@@ -4,7 +4,8 @@ use super::{Play, Task};
 use crate::draw::TROUBLE;
 use crate::oracle::loss::{self, Excuse, Left};
 use crate::stage;
-use std::collections::BTreeSet;
+use nodefall::demo::world::Key;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long it may take until everything is done, once the trouble is over: eviction after 5 minutes,
@@ -13,6 +14,9 @@ const BOUND: Duration = Duration::from_secs(20 * 60);
 
 /// What is only held must be so for as long, and a period of the sweep, before it passes for the end.
 const HELD: Duration = Duration::from_secs(150);
+
+/// What has been so for as long every replica has seen: a look each 15 s, a reminder each minute.
+const STEADY: Duration = Duration::from_secs(90);
 
 /// A pod that reads Ready is evicted by then.
 const EVICTION: Duration = Duration::from_secs(330);
@@ -23,8 +27,21 @@ impl Play<'_> {
         let (step, end) = (Duration::from_secs(5), TROUBLE + BOUND);
         let mut now = TROUBLE;
         let mut done = Duration::ZERO;
+        let mut since: BTreeMap<Key, (Option<Excuse>, Duration)> = BTreeMap::new();
         loop {
-            let left = self.left();
+            let mut left = self.left();
+            for it in &mut left {
+                let (excuse, began) = since.entry(it.pod.clone()).or_insert((it.excuse, now));
+                if *excuse != it.excuse {
+                    (*excuse, *began) = (it.excuse, now);
+                }
+                // A replica that has just started has to hear of it first.
+                let since = self.last_start.max(*began);
+                let steady = STEADY + self.history.config.period.unwrap_or_default();
+                // Where taints come and go, the wait for the eviction begins anew each time.
+                let steady = steady + it.excuse.map_or(EVICTION, |_| Duration::ZERO);
+                it.steady = now.saturating_sub(since) >= steady;
+            }
             let passes = |left: &Left| matches!(left.excuse, None | Some(Excuse::Heartbeat));
             done = if left.iter().any(passes) {
                 Duration::ZERO

@@ -17,6 +17,7 @@ async fn what_is_left_needs_a_right_reason() {
         uid: rogue.uid.clone(),
         node: NODE.to_owned(),
         excuse,
+        steady: true,
     };
     assert_eq!(rogue.broken(vec![stays(None)], &[]), ["lost"]);
     let told = |reason: &str| json!({"nodes": [{"node": NODE, "held": {"reason": reason}}]});
@@ -42,7 +43,12 @@ async fn what_is_left_needs_a_right_reason() {
     let found = rogue
         .cluster
         .read(|world| left(world, &rogue.history.config));
-    assert_eq!(found, [stays(None)]);
+    let found: Vec<_> = found.iter().map(|it| (&it.pod, it.excuse)).collect();
+    assert_eq!(found, [(&key("monitoring", POD), None)]);
+    // What has just changed nobody need have seen.
+    let mut fresh = storm();
+    fresh[0].steady = false;
+    assert!(rogue.broken(fresh, &[]).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

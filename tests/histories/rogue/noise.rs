@@ -17,9 +17,9 @@ async fn a_pod_is_not_asked_about_too_often() {
     })
     .await;
     breaks(&["too many calls"], plan(), async |rogue| {
-        for _ in 0..600 {
+        for _ in 0..900 {
             rogue.look_at_pod().await;
-            sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_millis(650)).await;
         }
     })
     .await;
