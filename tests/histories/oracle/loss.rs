@@ -159,7 +159,11 @@ fn missing(world: &World, config: &Config) -> Vec<Left> {
             let bound = pod.and_then(node_name).is_some();
             let named = config.names(namespace, &at.1, Some(name));
             if named && !bound {
-                let excuse = if waits && ordered {
+                let kept = pod.is_some_and(|pod| terminating(pod) && has_finalizers(pod));
+                let excuse = if kept {
+                    // Somebody deleted it before it had a node.
+                    Some(Excuse::Protected)
+                } else if waits && ordered {
                     Some(Excuse::Ordered)
                 } else if !has_room(world) {
                     Some(Excuse::Unschedulable)
@@ -178,6 +182,13 @@ fn missing(world: &World, config: &Config) -> Vec<Left> {
         }
     }
     missing
+}
+
+fn has_finalizers(pod: &Pod) -> bool {
+    pod.metadata
+        .finalizers
+        .as_ref()
+        .is_some_and(|all| !all.is_empty())
 }
 
 /// Whether any node takes pods.
