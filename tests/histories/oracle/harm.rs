@@ -64,7 +64,7 @@ impl<'r> Case<'r> {
         let evidence = self.node_allows(node, &pod)?;
         self.guard_allows(node)?;
         self.never_ready_since(node, evidence.asked)?;
-        truth::when_sent(self.record, self.call, &evidence, judgement)
+        truth::when_sent(self.record, self.call, &uid, &evidence, judgement)
     }
 
     /// The call is one of the two that are known, and bound to a UID.

@@ -6,7 +6,6 @@ use crate::record::Record;
 use crate::wire::{Ask, Call};
 use jiff::{SignedDuration, Timestamp};
 use nodefall::demo::audit::Entry;
-use serde_json::Value;
 
 /// A kubelet that came back has renewed its Lease by then; or, without one, reported its node.
 const GREETING: SignedDuration = SignedDuration::from_millis(100);
@@ -31,20 +30,19 @@ pub struct Evidence {
     pub removed: bool,
 }
 
-/// The containers did not run on a node with power when the call was sent; or the API could not know
+/// The containers of the pod of that UID did not run on a node with power when the call was sent; or the API could not know
 /// it.
 pub fn when_sent(
     record: &Record,
     call: &Call,
+    uid: &str,
     evidence: &Evidence,
     judgement: &mut Judgement,
 ) -> Result<(), Broken> {
-    let Some(truth) = call.truth.as_ref().filter(|truth| truth.lives()) else {
+    let truth = call.truth.as_ref();
+    let Some(truth) = truth.filter(|truth| truth.lives() && truth.uid == uid) else {
         return Ok(());
     };
-    if uid_in(call) != truth.uid {
-        return Ok(());
-    }
     let node = &truth.node;
     let mut plans = record.history.layout.nodes.iter();
     let leased = plans.any(|plan| plan.name == *node && plan.lease);
@@ -114,14 +112,4 @@ fn is_about(call: &Call, entry: &Entry) -> bool {
         _ => "patch",
     };
     verb == entry.verb && call.target() == Some((&entry.namespace, &entry.name))
-}
-
-/// The UID that a call is bound to; empty when none.
-fn uid_in(call: &Call) -> String {
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let place = match call.ask {
-        Ask::Delete(..) => &body["preconditions"]["uid"],
-        _ => &body["metadata"]["uid"],
-    };
-    place.as_str().unwrap_or_default().to_owned()
 }
