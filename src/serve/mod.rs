@@ -10,6 +10,7 @@ mod headers;
 mod pages;
 mod places;
 mod rate;
+mod turns;
 mod web_config;
 mod webhook;
 

@@ -1,35 +1,27 @@
 //! What is large is in memory only a few times at once: bodies that are read, answers that are written.
 
 use super::pages;
+use super::turns::{Turn, Turns};
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
 /// Places for what is large, and for those who wait for one.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     most: usize,
-    free: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    patience: Duration,
+    turns: Turns,
 }
 
 /// A place; free again when this is dropped.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(super) type Place = Turn;
 
 impl Places {
     /// So many at a time, and so many that wait no longer than `patience`.
     pub(super) fn new(most: usize, waiting: usize, patience: Duration) -> Self {
-        Self {
-            most,
-            free: Arc::new(Semaphore::new(most)),
-            waiting: Arc::new(Semaphore::new(waiting)),
-            patience,
-        }
+        let turns = Turns::new(most, waiting, patience);
+        Self { most, turns }
     }
 
     /// Waits for a place.
@@ -37,17 +29,10 @@ impl Places {
     /// # Errors
     /// The status and the line to answer with.
     pub(super) async fn take(&self) -> Result<Place, (StatusCode, String)> {
-        let taken = match self.waiting.try_acquire() {
-            Ok(_waits) => timeout(self.patience, self.free.clone().acquire_owned())
-                .await
-                .ok(),
-            Err(_) => None,
-        };
-        let busy = || {
+        self.turns.take().await.ok_or_else(|| {
             let why = format!("{} other large requests are in hand; try again", self.most);
             (StatusCode::SERVICE_UNAVAILABLE, why)
-        };
-        taken.and_then(Result::ok).ok_or_else(busy)
+        })
     }
 }
 

@@ -4,13 +4,13 @@ use super::Accounts;
 use super::memory::{Digest, Memory, Seal};
 use crate::act::TokenReviews;
 use crate::serve::rate::Rate;
+use crate::serve::turns::Turns;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// After so long the API server is asked again: a ServiceAccount that was deleted is known until then.
 const FRESH: Duration = Duration::from_secs(60);
@@ -66,8 +66,7 @@ pub(super) struct Reviews {
     api: TokenReviews,
     seal: Seal,
     memory: Memory<Said>,
-    free: Semaphore,
-    waiting: Semaphore,
+    turns: Turns,
     rate: Rate,
 }
 
@@ -77,8 +76,7 @@ impl Reviews {
             api,
             seal,
             memory: Memory::new(REMEMBERED),
-            free: Semaphore::new(AT_A_TIME),
-            waiting: Semaphore::new(WAITING),
+            turns: Turns::new(AT_A_TIME, WAITING, PATIENCE),
             rate: Rate::every(INTERVAL, BURST),
         }
     }
@@ -118,12 +116,7 @@ impl Reviews {
     }
 
     async fn ask(&self, token: &str, audience: &str) -> Result<Option<String>, Unknown> {
-        let waits = self.waiting.try_acquire().map_err(|_| Unknown::Busy)?;
-        let turn = timeout(PATIENCE, self.free.acquire()).await;
-        let _turn = turn
-            .map_err(|_| Unknown::Busy)?
-            .map_err(|_| Unknown::Busy)?;
-        drop(waits);
+        let _turn = self.turns.take().await.ok_or(Unknown::Busy)?;
         let answer = self.api.review(token, audience).await;
         answer.map_err(|error| Unknown::Unavailable(error.to_string()))
     }

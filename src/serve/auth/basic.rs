@@ -1,12 +1,12 @@
 //! Passwords. A check by bcrypt costs 75 ms of a core at the usual cost, so strangers get few of them.
 
 use super::methods::Methods;
+use crate::serve::turns::Turns;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How long a good password is remembered: Alertmanager repeats itself every 5 minutes. What is known
 /// belongs to one hash, so it is never known for too long, and goes with the configuration anyway.
@@ -23,10 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Turns for checks of passwords.
 #[derive(Clone, Debug)]
-pub(super) struct Checks {
-    free: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-}
+pub(super) struct Checks(Turns);
 
 /// Too many passwords are being checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +31,12 @@ pub(super) struct Busy;
 
 impl Checks {
     pub(super) fn new() -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(AT_A_TIME)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-        }
+        Self(Turns::new(AT_A_TIME, WAITING, PATIENCE))
     }
 
     /// Compares off the async threads; a check that has begun keeps its turn, whoever hangs up.
     async fn verify(&self, password: Vec<u8>, hash: Arc<str>) -> Result<bool, Busy> {
-        let waits = self.waiting.try_acquire().map_err(|_| Busy)?;
-        let turn = timeout(PATIENCE, self.free.clone().acquire_owned()).await;
-        let turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
-        drop(waits);
+        let turn = self.0.take().await.ok_or(Busy)?;
         let check = move || {
             let _turn = turn;
             bcrypt::verify(password, &hash).unwrap_or(false)
@@ -134,7 +125,7 @@ mod tests {
         };
         assert_eq!(check("alice", "secret").await, Ok(true));
         // Somebody's check goes on for ever.
-        let turn = checks.free.clone().acquire_owned().await;
+        let turn = checks.0.take().await;
         let began = Instant::now();
         assert_eq!(check("alice", "secret").await, Ok(true));
         assert!(began.elapsed().is_zero());
@@ -152,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_than_sixteen_wait_for_their_turn() {
         let checks = Checks::new();
-        let turn = checks.free.clone().acquire_owned().await;
+        let turn = checks.0.take().await;
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..WAITING {
             let checks = checks.clone();
